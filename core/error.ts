@@ -1,0 +1,74 @@
+/** The exit codes of `vmb`, as documented in docs/scripting. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  partial: 3,
+  config: 4,
+  missing: 5,
+  problems: 6,
+  notFound: 10,
+  locked: 11,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes] | 129;
+
+export interface VmbErrorOptions {
+  /** Machine-readable name of the error, stable across releases: `config.unknown-key`. */
+  readonly code: string;
+  /** Exit code of the process; defaults to 1. */
+  readonly exit?: ExitCode;
+  /** What the reader can do about it, in one sentence. */
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error family. A message is one sentence without a full stop that says which action failed,
+ * on what, and what was expected. It is thrown where it happens and printed only by `main.ts`.
+ */
+export class VmbError extends Error {
+  readonly code: string;
+  readonly exit: ExitCode;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: VmbErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "VmbError";
+    this.code = options.code;
+    this.exit = options.exit ?? exitCodes.failed;
+    this.hint = options.hint;
+  }
+}
+
+/** The configuration is invalid. The message starts with `file:line:col`. */
+export class ConfigError extends VmbError {
+  constructor(message: string, options: { code?: string; hint?: string | undefined } = {}) {
+    super(message, {
+      code: options.code ?? "config.invalid",
+      exit: exitCodes.config,
+      hint: options.hint,
+    });
+    this.name = "ConfigError";
+  }
+}
+
+/** The run was asked to stop: by a signal, or by a limit that the run set itself. */
+export class CancelledError extends VmbError {
+  constructor(signal: "SIGHUP" | "SIGINT" | "SIGTERM") {
+    super(`Stopped by ${signal}`, {
+      code: "run.cancelled",
+      exit: signal === "SIGINT" ? 130 : signal === "SIGHUP" ? 129 : 143,
+    });
+    this.name = "CancelledError";
+  }
+}
+
+/** Turns whatever was thrown into a `VmbError`, so that one place can print it. */
+export function toVmbError(thrown: unknown): VmbError {
+  if (thrown instanceof VmbError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new VmbError(message, { code: "internal", cause: thrown });
+}
