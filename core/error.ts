@@ -43,15 +43,41 @@ export class VmbError extends Error {
   }
 }
 
-/** The configuration is invalid. The message starts with `file:line:col`. */
+/** One thing that is wrong in the configuration. */
+export interface ConfigProblem {
+  /** Path of the file, or the name of the environment variable or flag, that has the problem. */
+  readonly source: string;
+  /** Line in the file, from 1; absent when the problem has no place in a file. */
+  readonly line?: number | undefined;
+  /** Column in the line, from 1, in UTF-16 units. */
+  readonly column?: number | undefined;
+  /** One sentence, without the place. */
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/**
+ * The configuration is invalid. The message has a line for each problem, which starts with its
+ * `file:line:col`.
+ */
 export class ConfigError extends VmbError {
-  constructor(message: string, options: { code?: string; hint?: string | undefined } = {}) {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(
+    message: string,
+    options: {
+      code?: string;
+      hint?: string | undefined;
+      problems?: readonly ConfigProblem[];
+    } = {},
+  ) {
     super(message, {
       code: options.code ?? "config.invalid",
       exit: exitCodes.config,
       hint: options.hint,
     });
     this.name = "ConfigError";
+    this.problems = options.problems ?? [];
   }
 }
 

@@ -4,12 +4,18 @@ import { hostname } from "node:os";
 export interface Host {
   env(name: string): string | undefined;
   readonly pid: number;
+  /** Words of the command line after the program. */
+  readonly args: readonly string[];
   uid(): number;
   name(): string;
+  /** How this program was built: run from its sources, packed to unpack itself, or compiled. */
+  form(): "source" | "self-extracting" | "compiled";
   /** Calls `onSignal` for each SIGHUP, SIGINT and SIGTERM until the returned function is called. */
   onStopSignal(onSignal: (signal: StopSignal) => void): () => void;
   /** Sends a signal to a process that is not our child; false when there is none. */
   kill(pid: number, signal: "SIGTERM" | "SIGKILL"): boolean;
+  /** Ends this process; for main.ts alone. */
+  exit(code: number): never;
 }
 
 export type StopSignal = "SIGHUP" | "SIGINT" | "SIGTERM";
@@ -19,8 +25,11 @@ const stopSignals: readonly StopSignal[] = ["SIGHUP", "SIGINT", "SIGTERM"];
 export const systemHost: Host = {
   env: (name) => Deno.env.get(name),
   pid: Deno.pid,
+  args: Deno.args,
   uid: () => Deno.uid() ?? 0,
   name: () => hostname(),
+  form: () =>
+    Deno.build.standalone ? "compiled" : Deno.env.has("VMB_EXE") ? "self-extracting" : "source",
   onStopSignal(onSignal) {
     const handlers = stopSignals.map((signal) => [signal, () => onSignal(signal)] as const);
     for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
@@ -36,4 +45,5 @@ export const systemHost: Host = {
       return false;
     }
   },
+  exit: (code) => Deno.exit(code),
 };

@@ -50,11 +50,15 @@ export function threadScope(): ThreadScope | undefined {
     onmessage: ((event: MessageEvent) => void) | null;
   };
   if (scope.WorkerGlobalScope === undefined) return undefined;
+  // Messages may come while the entry point is still being loaded.
+  const early: unknown[] = [];
+  scope.onmessage = (event) => early.push(event.data);
   return {
     name: scope.name,
     post: (message, transfer = []) => scope.postMessage(message, transfer),
     onMessage(handler) {
       scope.onmessage = (event) => handler(event.data);
+      early.splice(0).forEach(handler);
     },
   };
 }

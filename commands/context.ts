@@ -1,0 +1,19 @@
+import type { Configuration, SettingFlags } from "../core/config/configuration.ts";
+import type { Report } from "../core/event.ts";
+import type { System } from "../core/sys/system.ts";
+import type { Terminal } from "../core/sys/terminal.ts";
+
+/** What a command gets from main.ts. */
+export interface CommandContext {
+  readonly system: System;
+  readonly terminal: Terminal;
+  readonly version: string;
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+  /** Loads the configuration, when a command first asks for it. */
+  configuration(flags?: SettingFlags): Promise<Configuration>;
+  /** Shows events as the second stream wants them. */
+  readonly report: Report;
+  /** Prints a result: text for people, or the value as one JSON document. */
+  result(json: boolean | undefined, value: unknown, text: () => string): void;
+}

@@ -1,0 +1,53 @@
+import { formatBytes } from "../../core/format/bytes.ts";
+import type { StoredBackup } from "../../core/repository/backups.ts";
+import { newCommand } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { table } from "../output/table.ts";
+import { vmArgument } from "./vm_argument.ts";
+
+export function listCommand(context: CommandContext) {
+  return newCommand("list", {
+    summary: "List the backups on the share, of all hypervisors",
+    examples: ["vmb hv list", "vmb hv list prod-db-01 --json"],
+  })
+    .argument("[vm]", "only those of this VM", vmArgument)
+    .option("--json", "print them as JSON")
+    .action(async (vm, { json }) => {
+      const { settings } = await context.configuration();
+      const { listBackups } = await import("../../core/repository/backups.ts");
+      const { shareMount } = await import("../../core/repository/share.ts");
+      await shareMount(context.system, settings);
+      const backups = await listBackups(context.system.files, settings.backupRoot, { vm });
+      context.result(
+        json,
+        {
+          backups: backups.map(({ address, folder, manifest, problem }) => ({
+            vm: address.vm,
+            hypervisor: address.hypervisor,
+            id: address.id,
+            folder,
+            problem: problem ?? null,
+            manifest: manifest ?? null,
+          })),
+        },
+        () =>
+          table([
+            ["VM", "ID", "HYPERVISOR", "LEVEL", "METHOD", "CONSISTENCY", "SIZE", "STATE"],
+            ...backups.map(row),
+          ]),
+      );
+    });
+}
+
+function row({ address, manifest, problem }: StoredBackup): readonly string[] {
+  return [
+    address.vm,
+    address.id,
+    address.hypervisor,
+    manifest?.level ?? "-",
+    manifest?.method ?? "-",
+    manifest?.consistency ?? "-",
+    manifest ? formatBytes(manifest.bytesWritten) : "-",
+    problem !== undefined ? "unreadable" : manifest?.readBack ? "read back" : "not read back",
+  ];
+}

@@ -1,0 +1,71 @@
+import { VmbError } from "../../core/error.ts";
+import { formatBytes } from "../../core/format/bytes.ts";
+import type { Manifest } from "../../core/repository/manifest.ts";
+import { newCommand } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { table } from "../output/table.ts";
+import { vmArgument } from "./vm_argument.ts";
+
+export function showCommand(context: CommandContext) {
+  return newCommand("show", {
+    summary: "Show all that is known of one backup",
+    examples: ["vmb hv show prod-db-01", "vmb hv show prod-db-01 2026-11-21-120000 --json"],
+    exits: { 10: "no such VM or backup" },
+  })
+    .argument("<vm>", "name of the VM", vmArgument)
+    .argument("[id]", "id of the backup, or latest", "latest")
+    .option("--json", "print it as JSON")
+    .action(async (vm, id, { json }) => {
+      const { settings } = await context.configuration();
+      const { findBackup } = await import("../../core/repository/backups.ts");
+      const { shareMount } = await import("../../core/repository/share.ts");
+      await shareMount(context.system, settings);
+      const { folder, manifest, problem } = await findBackup(
+        context.system.files,
+        settings.backupRoot,
+        vm,
+        id,
+      );
+      if (manifest === undefined) {
+        throw new VmbError(problem ?? "", { code: "repository.manifest" });
+      }
+      context.result(json, { folder, manifest }, () => showManifest(folder, manifest));
+    });
+}
+
+function showManifest(folder: string, manifest: Manifest): string {
+  const facts = table([
+    ["folder", folder],
+    ["VM", `${manifest.vm.name} (${manifest.vm.uuid})`],
+    ["hypervisor", manifest.hypervisor],
+    ["instant", manifest.instant],
+    ["level", manifest.level],
+    ["method", `${manifest.method}, ${manifest.consistency}-consistent`],
+    ["frozen", manifest.frozenMs === null ? "no" : `${manifest.frozenMs} ms`],
+    ["read back", manifest.readBack ? "yes" : "no"],
+    ["Bacula job", String(manifest.baculaJobId ?? "-")],
+    [
+      "seconds",
+      Object.entries(manifest.seconds).map(([phase, value]) => `${phase} ${value}`).join(", "),
+    ],
+    [
+      "versions",
+      `vmb ${manifest.versions.vmb}, libvirt ${manifest.versions.libvirt}, QEMU ${manifest.versions.qemu}`,
+    ],
+  ]);
+  const disks = table([
+    ["DISK", "SOURCE", "VIRTUAL", "FILE", "CONTENT"],
+    ...manifest.disks.map((disk) => [
+      disk.target,
+      disk.source,
+      formatBytes(disk.virtualSize),
+      formatBytes(disk.fileSize),
+      disk.contentDigest.slice(0, 16),
+    ]),
+  ]);
+  const rest = [
+    ...manifest.skippedDisks.map(({ target, reason }) => `without ${target}: ${reason}\n`),
+    ...manifest.warnings.map((warning) => `warning: ${warning}\n`),
+  ];
+  return `${facts}\n${disks}${rest.length > 0 ? "\n" : ""}${rest.join("")}`;
+}

@@ -1,0 +1,68 @@
+import { CommanderError } from "commander";
+import { type Configuration, loadConfiguration } from "../core/config/configuration.ts";
+import { CancelledError, exitCodes, toVmbError, type VmbError } from "../core/error.ts";
+import type { System } from "../core/sys/system.ts";
+import type { Terminal } from "../core/sys/terminal.ts";
+import type { CommandContext } from "./context.ts";
+import { makeReporter } from "./output/reporter.ts";
+import { makeProgram } from "./program.ts";
+
+/** Runs one command line, and returns the exit code. All errors end here, and are printed here. */
+export async function runMain(
+  system: System,
+  terminal: Terminal,
+  { version, args }: { readonly version: string; readonly args: readonly string[] },
+): Promise<number> {
+  const stop = new AbortController();
+  const unlisten = system.host.onStopSignal((signal) => {
+    if (stop.signal.aborted) return;
+    terminal.err(`\nvmb: ${signal}: undoing what was begun\n`);
+    stop.abort(new CancelledError(signal));
+  });
+  const reporter = makeReporter(terminal, system.clock);
+  let printed = false;
+  const context: CommandContext = {
+    system,
+    terminal,
+    version,
+    signal: stop.signal,
+    report: reporter,
+    async configuration(flags = {}): Promise<Configuration> {
+      const configuration = await loadConfiguration(system, { flags });
+      for (const text of configuration.warnings) reporter({ kind: "warning", text });
+      return configuration;
+    },
+    result(json, value, text) {
+      reporter.done();
+      printed = true;
+      terminal.out(json ? `${JSON.stringify(value, null, 2)}\n` : text());
+    },
+  };
+  try {
+    await makeProgram(context).parseAsync(args, { from: "user" });
+    return exitCodes.ok;
+  } catch (thrown) {
+    reporter.done();
+    if (thrown instanceof CommanderError) {
+      return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    }
+    const error = toVmbError(thrown);
+    printError(terminal, error);
+    // Whoever reads JSON gets an error as JSON too, unless the result was printed before it.
+    if (args.includes("--json") && !printed) {
+      const { code, message, hint = null, exit } = error;
+      terminal.out(`${JSON.stringify({ error: { code, message, hint, exit } }, null, 2)}\n`);
+    }
+    return error.exit;
+  } finally {
+    unlisten();
+  }
+}
+
+function printError(terminal: Terminal, error: VmbError): void {
+  terminal.err(`vmb: ${error.message}\n`);
+  if (error.hint !== undefined) terminal.err(`  hint: ${error.hint}\n`);
+  if (error.code === "internal" && error.cause instanceof Error) {
+    terminal.err(`  this is a fault of vmb itself:\n${error.cause.stack ?? ""}\n`);
+  }
+}

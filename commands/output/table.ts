@@ -1,0 +1,10 @@
+/** Lays rows out in columns, left-aligned, two spaces between; the first row is the heading. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => widths[index] = Math.max(widths[index] ?? 0, cell.length));
+  }
+  return rows.map((row) =>
+    `${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ").trimEnd()}\n`
+  ).join("");
+}

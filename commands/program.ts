@@ -1,0 +1,73 @@
+import type { Command } from "@commander-js/extra-typings";
+import { newCommand } from "./command.ts";
+import { schemaCommand } from "./config/schema.ts";
+import { showCommand as showConfigCommand } from "./config/show.ts";
+import { validateCommand } from "./config/validate.ts";
+import type { CommandContext } from "./context.ts";
+import { backupCommand } from "./hv/backup.ts";
+import { checkCommand } from "./hv/check.ts";
+import { listCommand } from "./hv/list.ts";
+import { notifyTestCommand } from "./hv/notify/test.ts";
+import { recoverCommand } from "./hv/recover.ts";
+import { showCommand } from "./hv/show.ts";
+import { verifyCommand } from "./hv/verify.ts";
+
+/** The tree of all commands. Making it does no work: a command loads what it needs when it runs. */
+export function makeProgram(context: CommandContext): Command {
+  const program = newCommand("vmb", {
+    summary: "Backups of libvirt VMs that are proven to restore",
+    examples: ["vmb hv backup prod-db-01", "vmb hv verify prod-db-01", "vmb config show --origin"],
+  });
+  const form = context.system.host.form();
+  program.version(
+    `vmb ${context.version} (${form})`,
+    "--version",
+    "show the version and the form of the build",
+  );
+
+  const hv = newCommand("hv", {
+    summary: "On a hypervisor: back up, verify, list",
+    examples: ["vmb hv backup prod-db-01"],
+  });
+  add(hv, backupCommand(context));
+  add(hv, checkCommand(context));
+  add(hv, verifyCommand(context));
+  add(hv, listCommand(context));
+  add(hv, showCommand(context));
+  add(hv, recoverCommand(context));
+  const notify = newCommand("notify", {
+    summary: "Messages to Slack",
+    examples: ["vmb hv notify test"],
+  });
+  add(notify, notifyTestCommand(context));
+  add(hv, notify);
+
+  const config = newCommand("config", {
+    summary: "The configuration of this machine",
+    examples: ["vmb config validate"],
+  });
+  add(config, showConfigCommand(context));
+  add(config, validateCommand(context));
+  add(config, schemaCommand(context));
+
+  add(program, hv);
+  add(program, config);
+  settle(program, context);
+  return program;
+}
+
+/** The typings of commander know a command's own arguments; in the tree they no longer matter. */
+function add(parent: Command, child: unknown): void {
+  parent.addCommand(child as Command);
+}
+
+/** No command exits or writes by itself: errors are thrown, and text goes through the terminal. */
+function settle(command: Command, context: CommandContext): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => context.terminal.out(text),
+    writeErr: (text) => context.terminal.err(text),
+    getOutHelpWidth: () => context.terminal.columns(),
+    getErrHelpWidth: () => context.terminal.columns(),
+  });
+  for (const child of command.commands) settle(child as Command, context);
+}

@@ -1,0 +1,112 @@
+import type { Capture } from "../capture/capture.ts";
+import { type CopiedDisk, copyDisk } from "../copy/copy_disk.ts";
+import { rateLimit } from "../copy/rate_limit.ts";
+import { VmbError } from "../error.ts";
+import type { Report } from "../event.ts";
+import { formatBytes } from "../format/bytes.ts";
+import type { Compression } from "../qcow2/layout.ts";
+import { blockMapName, imageName } from "../repository/layout.ts";
+import type { System } from "../sys/system.ts";
+
+export interface CopyDisksOptions {
+  readonly vm: string;
+  readonly folder: string;
+  readonly compression: Compression;
+  readonly bandwidthLimit: number | undefined;
+  readonly shareTimeoutSeconds: number;
+  readonly parallelDisks: number;
+  /** Local folder whose file system takes what the guest overwrites meanwhile. */
+  readonly scratchFolder: string;
+  /** The copy ends early when less than this is free there, in bytes. */
+  readonly leastLocalBytes: number;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+export interface NamedCopy extends CopiedDisk {
+  readonly target: string;
+  readonly seconds: number;
+}
+
+/** A share that stores nothing for this many of its time-outs counts as hung. */
+const stallFactor = 10;
+
+/** Copies all exports of a capture into a folder, some of them side by side. */
+export async function copyDisks(
+  system: Pick<System, "clock" | "files" | "network">,
+  capture: Capture,
+  options: CopyDisksOptions,
+): Promise<readonly NamedCopy[]> {
+  const { report, folder, vm } = options;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const limit = rateLimit(options.bandwidthLimit, system.clock, signal);
+  const watching = watchLocalSpace(system, options, stop);
+  const copies: NamedCopy[] = [];
+  const waiting = [...capture.exports];
+  const worker = async () => {
+    for (let source = waiting.shift(); source; source = waiting.shift()) {
+      const { target } = source;
+      const since = system.clock.monotonic();
+      const copy = await copyDisk(system, {
+        source,
+        imagePath: `${folder}/${imageName(vm, target)}`,
+        blockMapPath: `${folder}/${blockMapName(vm, target)}`,
+        compression: options.compression,
+        digestThreads: options.compression === "none" ? 1 : 3,
+        stallMs: options.shareTimeoutSeconds * stallFactor * 1000,
+        limit,
+        onProgress: (done, total) => report({ kind: "progress", target, done, total }),
+        signal,
+      });
+      const seconds = (system.clock.monotonic() - since) / 1000;
+      report({
+        kind: "info",
+        text: `${target}: ${formatBytes(copy.readBytes)} read, ${
+          formatBytes(copy.storedBytes)
+        } stored in ${seconds.toFixed(1)} s (${formatBytes(copy.readBytes / seconds)}/s)`,
+      });
+      copies.push({ target, seconds: Math.round(seconds * 1000) / 1000, ...copy });
+    }
+  };
+  try {
+    await Promise.all(
+      Array.from({ length: options.parallelDisks }, () =>
+        worker().catch((error) => {
+          stop.abort(error);
+          throw error;
+        })),
+    );
+  } finally {
+    stop.abort();
+    await watching;
+  }
+  const order = capture.exports.map(({ target }) => target);
+  return copies.sort((a, b) => order.indexOf(a.target) - order.indexOf(b.target));
+}
+
+/** A full scratch file system would pause the guest: the copy ends before that. */
+async function watchLocalSpace(
+  { clock, files }: Pick<System, "clock" | "files">,
+  { scratchFolder, leastLocalBytes }: CopyDisksOptions,
+  stop: AbortController,
+): Promise<void> {
+  while (!stop.signal.aborted) {
+    const { free } = await files.space(scratchFolder);
+    if (free < leastLocalBytes) {
+      stop.abort(
+        new VmbError(
+          `Copy ended early: only ${formatBytes(free)} are free at "${scratchFolder}", at least ${
+            formatBytes(leastLocalBytes)
+          } wanted`,
+          {
+            code: "backup.local-space",
+            hint:
+              "The guest wrote much during the copy: make room for scratch files, or back it up at a quieter hour",
+          },
+        ),
+      );
+    }
+    await clock.sleep(2000, stop.signal).catch(() => {});
+  }
+}

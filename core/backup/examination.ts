@@ -1,0 +1,43 @@
+import type { Check } from "../checks/check.ts";
+import { postBackupChecks } from "../checks/post_backup.ts";
+import { preBackupChecks } from "../checks/pre_backup.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { openVirsh } from "../libvirt/virsh.ts";
+import { findBackup } from "../repository/backups.ts";
+import { shareMount } from "../repository/share.ts";
+import type { System } from "../sys/system.ts";
+import { chooseMethod } from "./choose_method.ts";
+import { entryHere } from "./plan.ts";
+import { surveyDomain } from "./survey.ts";
+
+/** The checks of one VM, for someone who wants no backup now. */
+export interface Examination {
+  readonly preChecks: readonly Check[];
+  /** The checks after a backup, on the last one that there is. */
+  postChecks(): Promise<readonly Check[]>;
+}
+
+export async function openExamination(
+  system: System,
+  configuration: Configuration,
+  vm: string,
+): Promise<Examination> {
+  const { settings } = configuration;
+  const entry = entryHere(configuration, vm);
+  const virsh = openVirsh(system.processes, settings.libvirtUri);
+  const survey = await surveyDomain(virsh, entry);
+  const choice = chooseMethod(entry.method, survey, entry.agent);
+  return {
+    preChecks: preBackupChecks({ system, settings, entry, virsh, survey, choice }),
+    async postChecks() {
+      await shareMount(system, settings);
+      return postBackupChecks({
+        system,
+        virsh,
+        domain: survey.domain,
+        backup: await findBackup(system.files, settings.backupRoot, vm, "latest"),
+        scratchDir: settings.scratchDir,
+      });
+    },
+  };
+}

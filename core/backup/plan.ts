@@ -1,0 +1,88 @@
+import type { Capture } from "../capture/capture.ts";
+import type { Method } from "../capture/method.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { VmEntry } from "../config/vm_list.ts";
+import { exitCodes, VmbError } from "../error.ts";
+import { vmEntry } from "../config/configuration.ts";
+import { expectedSize } from "../checks/pre_backup.ts";
+import { backupFolder } from "../repository/layout.ts";
+import type { BackupContext } from "./context.ts";
+import type { Examined } from "./examine.ts";
+import type { Level } from "./level.ts";
+
+/** What someone asks for. */
+export interface BackupRequest {
+  readonly vm: string;
+  /** Overrides vm-list.yaml. */
+  readonly method: Method | undefined;
+  readonly level: Level;
+  /** The level in the caller's own word. */
+  readonly levelWord: string;
+  readonly baculaJobId: number | undefined;
+  readonly readBack: boolean;
+  /** Disks that are copied side by side. */
+  readonly parallelDisks: number;
+}
+
+/** A backup as it would be made: what `--dry-run` shows. */
+export interface BackupPlan {
+  readonly vm: string;
+  readonly hypervisor: string;
+  readonly method: Capture["method"];
+  readonly level: "full";
+  readonly folder: string;
+  readonly disks: readonly {
+    readonly target: string;
+    readonly source: string;
+    readonly bytes: number;
+  }[];
+  readonly skipped: readonly { readonly target: string; readonly reason: string }[];
+  readonly expectedBytes: number;
+  readonly commands: readonly (readonly string[])[];
+}
+
+/**
+ * The entry of a VM that is to be handled on this hypervisor.
+ *
+ * @throws {VmbError} `config.other-hypervisor` when vm-list.yaml gives it to another one
+ */
+export function entryHere(configuration: Configuration, name: string): VmEntry {
+  const entry = vmEntry(configuration, name);
+  const { hypervisorName } = configuration.settings;
+  if (entry.hypervisor === hypervisorName) return entry;
+  throw new VmbError(
+    `VM "${name}" belongs to hypervisor "${entry.hypervisor}", and this is "${hypervisorName}"`,
+    {
+      code: "config.other-hypervisor",
+      exit: exitCodes.config,
+      hint:
+        "Run it there; or correct hypervisor in vm-list.yaml, or HYPERVISOR_NAME in vm-backup.conf",
+    },
+  );
+}
+
+export function showPlan(
+  { entry, settings, id }: BackupContext,
+  { survey, choice }: Examined,
+): BackupPlan {
+  return {
+    vm: entry.name,
+    hypervisor: settings.hypervisorName,
+    method: choice.method,
+    level: "full",
+    folder: backupFolder({
+      root: settings.backupRoot,
+      hypervisor: settings.hypervisorName,
+      vm: entry.name,
+      id,
+    }),
+    disks: survey.disks.chosen.map(({ target, source = "" }) => ({
+      target,
+      source,
+      bytes: survey.sizes.get(target)?.allocation ?? 0,
+    })),
+    skipped: survey.disks.skipped.map(({ disk, reason }) => ({ target: disk.target, reason })),
+    expectedBytes: expectedSize(survey),
+    commands: [...entry.preBackupCommands, ...entry.configCapture].map(({ argv }) => argv),
+  };
+}

@@ -1,0 +1,202 @@
+import type { Configuration } from "../config/configuration.ts";
+import { toVmbError, VmbError } from "../error.ts";
+import type { Report } from "../event.ts";
+import { openVirsh } from "../libvirt/virsh.ts";
+import { findDomain } from "../libvirt/domain.ts";
+import { beginJournal } from "../recovery/journal.ts";
+import { recover } from "../recovery/recover.ts";
+import { undoRun } from "../recovery/undo.ts";
+import { backupId, vmFolder } from "../repository/layout.ts";
+import { lockForBackup, type RepositoryLock } from "../repository/lock.ts";
+import { removeStalePartials } from "../repository/partial.ts";
+import { shareFreeBytes, shareMount } from "../repository/share.ts";
+import { withDeadline } from "../sys/deadline.ts";
+import type { System } from "../sys/system.ts";
+import type { BackupContext } from "./context.ts";
+import { examine, type Examined } from "./examine.ts";
+import { tellFailure, tellSuccess } from "./notice.ts";
+import { startPhases } from "./phases.ts";
+import { type BackupPlan, type BackupRequest, entryHere, showPlan } from "./plan.ts";
+import { makeRunFolders, runFolders } from "./run_folders.ts";
+import { openRunLog } from "./run_log.ts";
+import { summarize, writeSummary } from "./summary.ts";
+import { takeBackup, type TakenBackup } from "./take.ts";
+
+export interface BackupOptions {
+  readonly system: System;
+  readonly configuration: Configuration;
+  readonly vmbVersion: string;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+export interface BackupOutcome extends TakenBackup {
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Backs up one VM, from what earlier runs left to the message about this one. However it ends, the VM runs
+ * on, on its own disks, and either a whole backup is listed or none.
+ *
+ * @throws {VmbError} of the step that failed, after everything was undone and told
+ */
+export async function backupVm(
+  request: BackupRequest,
+  options: BackupOptions,
+): Promise<BackupOutcome> {
+  const context = openContext(request, options);
+  const { system, report, phases, log, entry } = context;
+  try {
+    if (!entry.listed) {
+      report({
+        kind: "info",
+        text: `"${entry.name}" is not in vm-list.yaml: the defaults are used`,
+      });
+    }
+    if (request.level !== "full") {
+      report({
+        kind: "info",
+        text: `Level ${request.levelWord} was asked for: a full backup is made`,
+      });
+    }
+    const taken = await recoverAndBackUp(context);
+    await writeSummary(system, context, summarize(context, taken));
+    await tellSuccess(context, taken.manifest);
+    return { ...taken, warnings: log.warnings() };
+  } catch (thrown) {
+    const error = toVmbError(thrown);
+    const step = phases.current();
+    // Without a mounted share the summary would land on the root disk; the run that holds the lock
+    // writes its own.
+    if (!["repository.locked", "share.not-mounted", "checks.failed"].includes(error.code)) {
+      await writeSummary(system, context, summarize(context, { error, step }));
+    }
+    await tellFailure(context, step, error);
+    throw error;
+  } finally {
+    await log.close();
+  }
+}
+
+/** Tells what `backupVm` would do; nothing is changed, but for a probe file on the share. */
+export async function planBackup(
+  request: BackupRequest,
+  options: BackupOptions,
+): Promise<BackupPlan> {
+  const context = openContext(request, options);
+  return showPlan(context, await examine(context));
+}
+
+async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
+  const { system, settings, virsh, entry, signal, report } = context;
+  const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
+  context.phases.begin("recover", "Looking for what a killed run left");
+  await recover(settings.stateDir, { system, report, shareTimeoutMs });
+  const { uuid } = await findDomain(virsh, entry.name);
+  await context.log.keep();
+  const lock = await lockOrExplain(context, uuid);
+  try {
+    const stale = await removeStalePartials(
+      system.files,
+      vmFolder({ root: settings.backupRoot, hypervisor: settings.hypervisorName, vm: entry.name }),
+    );
+    for (const name of stale) report({ kind: "info", text: `Removed the partial backup ${name}` });
+    const examined = await examine(context);
+    signal.throwIfAborted();
+    return await journaledBackup(context, examined);
+  } finally {
+    await withDeadline("Release of the locks", shareTimeoutMs, lock.release()).catch((error) =>
+      report({ kind: "warning", text: toVmbError(error).message })
+    );
+  }
+}
+
+/** The error of a share that cannot be locked is the least telling one: the checks say what is wrong. */
+async function lockOrExplain(context: BackupContext, uuid: string): Promise<RepositoryLock> {
+  const { system, settings, entry, runId, startedAt, report } = context;
+  const timeoutMs = settings.shareTimeoutSeconds * 1000;
+  try {
+    await shareMount(system, settings);
+    await shareFreeBytes(system, settings);
+    const holder = {
+      hypervisor: settings.hypervisorName,
+      pid: system.host.pid,
+      vm: entry.name,
+      run: runId,
+      since: startedAt.toISOString(),
+    };
+    const locking = lockForBackup(system, settings.backupRoot, uuid, holder, report);
+    return await withDeadline("Lock of the share", timeoutMs, locking);
+  } catch (error) {
+    if (error instanceof VmbError && error.code === "repository.locked") throw error;
+    await examine(context);
+    throw error;
+  }
+}
+
+async function journaledBackup(context: BackupContext, examined: Examined): Promise<TakenBackup> {
+  const { system, settings, runId, entry, virsh, report } = context;
+  const folders = runFolders(settings, runId);
+  const journal = await beginJournal(system.files, settings.stateDir, {
+    step: "begin",
+    run: runId,
+    vm: entry.name,
+    uuid: examined.survey.domain.uuid,
+    uri: virsh.uri,
+    pid: system.host.pid,
+    ...folders,
+    time: context.startedAt.toISOString(),
+  });
+  let taken: TakenBackup | undefined;
+  let failure: VmbError | undefined;
+  try {
+    await makeRunFolders(system, folders, examined.survey.description.owner);
+    taken = await takeBackup(context, journal, folders, examined);
+  } catch (thrown) {
+    failure = toVmbError(thrown);
+    report({ kind: "error", text: failure.message, hint: failure.hint });
+  }
+  try {
+    await undoRun(journal, {
+      system,
+      report,
+      shareTimeoutMs: settings.shareTimeoutSeconds * 1000,
+    });
+  } catch (thrown) {
+    const undo = toVmbError(thrown);
+    report({ kind: "error", text: undo.message, hint: undo.hint });
+    failure = failure === undefined ? undo : new VmbError(
+      `${failure.message}; and then: ${undo.message}`,
+      { ...failure, hint: undo.hint ?? "Run: vmb hv recover" },
+    );
+  }
+  if (failure !== undefined) throw failure;
+  if (taken === undefined) throw new Error("a run ended with neither backup nor error");
+  return taken;
+}
+
+function openContext(
+  request: BackupRequest,
+  { system, configuration, vmbVersion, report, signal }: BackupOptions,
+): BackupContext {
+  const { settings } = configuration;
+  const entry = entryHere(configuration, request.vm);
+  const startedAt = system.clock.now();
+  const id = backupId(startedAt);
+  const log = openRunLog(system, `${settings.logDir}/${entry.name}/${id}.log`, report);
+  return {
+    system,
+    settings,
+    entry,
+    request,
+    virsh: openVirsh(system.processes, settings.libvirtUri),
+    runId: `vmb-${id}-${system.host.pid}`,
+    id,
+    vmbVersion,
+    startedAt,
+    phases: startPhases(system.clock, log.report),
+    log,
+    report: log.report,
+    signal,
+  };
+}

@@ -1,0 +1,54 @@
+import type { Event, Report } from "../event.ts";
+import { eventLine } from "../format/event_line.ts";
+import type { LineFile } from "../sys/files.ts";
+import type { System } from "../sys/system.ts";
+
+/** The log of one run: kept on the local disk, and with the backup. */
+export interface RunLog {
+  readonly report: Report;
+  /** All lines so far. */
+  text(): string;
+  warnings(): readonly string[];
+  /** Opens the file, and writes what was said so far: before it, a run leaves no file behind. */
+  keep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Begins the log of a run; every event also goes on to `next`. */
+export function openRunLog(
+  { files, clock }: Pick<System, "files" | "clock">,
+  path: string,
+  next: Report,
+): RunLog {
+  let file: LineFile | undefined;
+  const lines: string[] = [];
+  const warnings: string[] = [];
+  let writing = Promise.resolve();
+  const report = (event: Event) => {
+    next(event);
+    const line = eventLine(event);
+    if (line === undefined) return;
+    const stamped = `${clock.now().toISOString()} ${line}`;
+    lines.push(stamped);
+    if (event.kind === "warning") warnings.push(event.text);
+    if (event.kind === "check" && event.outcome === "warning") {
+      warnings.push(`${event.name}: ${event.detail}`);
+    }
+    // A log that cannot be written must not end a backup.
+    if (file) writing = writing.then(() => file?.append(stamped)).catch(() => {});
+  };
+  return {
+    report,
+    text: () => lines.map((line) => `${line}\n`).join(""),
+    warnings: () => warnings,
+    async keep() {
+      await files.makeFolder(path.slice(0, path.lastIndexOf("/")), { mode: 0o750 });
+      file = await files.appendTo(path);
+      for (const line of lines) await file.append(line);
+    },
+    async close() {
+      await writing;
+      await file?.close();
+    },
+  };
+}

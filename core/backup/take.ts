@@ -1,0 +1,190 @@
+import type { Capture } from "../capture/capture.ts";
+import type { CaptureContext } from "../capture/context.ts";
+import { captureOffline } from "../capture/offline.ts";
+import { captureQuiesced } from "../capture/quiesce.ts";
+import { captureSnapshot } from "../capture/snapshot.ts";
+import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
+import { postBackupChecks } from "../checks/post_backup.ts";
+import { versions } from "../libvirt/domain_info.ts";
+import type { Journal } from "../recovery/journal.ts";
+import { readBackup } from "../repository/backups.ts";
+import { type BackupAddress, logName } from "../repository/layout.ts";
+import type { Manifest } from "../repository/manifest.ts";
+import { beginPartial, type PartialBackup } from "../repository/partial.ts";
+import { type Companion, readAround } from "./companions.ts";
+import type { BackupContext } from "./context.ts";
+import { copyDisks, type NamedCopy } from "./copy_disks.ts";
+import { captureConfigs, runPreBackupCommands } from "./gather.ts";
+import { manifestDisks, readBackImages } from "./read_back_images.ts";
+import type { Examined } from "./examine.ts";
+import type { Survey } from "./survey.ts";
+
+export interface TakenBackup {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly checks: readonly CheckResult[];
+}
+
+/**
+ * Makes one backup of an examined domain: capture, copy, release, read-back, publish, checks. On failure the
+ * capture is released; the journal tells what else there is to undo.
+ */
+export async function takeBackup(
+  context: BackupContext,
+  journal: Journal,
+  folders: { readonly scratchFolder: string; readonly stagingFolder: string },
+  { survey, choice, checks }: Examined,
+): Promise<TakenBackup> {
+  const { system, settings, entry, request, phases, report, signal, virsh } = context;
+  const { domain, description } = survey;
+  const address: BackupAddress = {
+    root: settings.backupRoot,
+    hypervisor: settings.hypervisorName,
+    vm: entry.name,
+    id: context.id,
+  };
+
+  phases.begin("prepare", `Preparing ${context.id}`);
+  const partial = await beginPartial(system.files, journal, address);
+  await partial.add(`${entry.name}.xml`, "domain-xml", survey.persistentXml);
+  await runPreBackupCommands(context);
+  for (const { name, content } of await captureConfigs(context)) {
+    await partial.add(name, "config", content);
+  }
+  signal.throwIfAborted();
+
+  phases.begin("capture", `Capturing by ${choice.method}`);
+  const captureContext: CaptureContext = {
+    system,
+    virsh,
+    domain,
+    description,
+    disks: survey.disks.chosen,
+    journal,
+    ...folders,
+    freezeTimeoutSeconds: settings.freezeTimeoutSeconds,
+    agentAnswers: survey.state === "running" && survey.agentProblem === undefined,
+    report,
+  };
+  const { value: capture, companions, warnings } = await readAround(
+    {
+      system,
+      domain,
+      description,
+      libvirtUri: settings.libvirtUri,
+      stagingFolder: folders.stagingFolder,
+    },
+    () => startCapture(choice.method, captureContext),
+  );
+  let copies: readonly NamedCopy[];
+  try {
+    if (capture.frozenMs !== undefined) {
+      report({ kind: "info", text: `File systems stood still for at most ${capture.frozenMs} ms` });
+    }
+    for (const text of warnings) report({ kind: "warning", text });
+    await addCompanions(partial, companions);
+    phases.begin("copy", `Copying ${capture.exports.map(({ target }) => target).join(", ")}`);
+    copies = await copyDisks(system, capture, {
+      vm: entry.name,
+      folder: partial.folder,
+      compression: settings.compression,
+      bandwidthLimit: settings.bandwidthLimit,
+      shareTimeoutSeconds: settings.shareTimeoutSeconds,
+      parallelDisks: request.parallelDisks,
+      scratchFolder: folders.scratchFolder,
+      leastLocalBytes: settings.minFreeBytes / 2,
+      report,
+      signal,
+    });
+    await capture.assertWhole();
+  } finally {
+    phases.begin("release", `Releasing "${entry.name}"`);
+    await capture.release();
+  }
+
+  const images = await readBackImages(context, partial, copies);
+  phases.begin("publish", "Publishing");
+  await partial.add(logName, "log", context.log.text());
+  const manifest = await describe(context, { survey, capture, copies, partial, images });
+  const folder = await partial.publish(manifest);
+
+  phases.begin("post-checks", "Checking the VM and the backup");
+  // What QEMU left there is ours to delete, now that nothing serves from it.
+  await system.files.remove(folders.scratchFolder);
+  const after = await runChecks(
+    postBackupChecks({
+      system,
+      virsh,
+      domain,
+      backup: await readBackup(system.files, address),
+      scratchDir: settings.scratchDir,
+    }),
+    report,
+  );
+  assertPassed(`Checks after the backup of "${entry.name}"`, after);
+  return { folder, manifest, checks: [...checks, ...after] };
+}
+
+function startCapture(method: Capture["method"], context: CaptureContext): Promise<Capture> {
+  switch (method) {
+    case "quiesce":
+      return captureQuiesced(context);
+    case "snapshot":
+      return captureSnapshot(context);
+    case "offline":
+      return captureOffline(context);
+  }
+}
+
+async function addCompanions(
+  partial: PartialBackup,
+  companions: readonly Companion[],
+): Promise<void> {
+  for (const { name, role, content } of companions) await partial.add(name, role, content);
+}
+
+async function describe(
+  context: BackupContext,
+  { survey, capture, copies, partial, images }: {
+    readonly survey: Survey;
+    readonly capture: Capture;
+    readonly copies: readonly NamedCopy[];
+    readonly partial: PartialBackup;
+    readonly images: ReadonlyMap<string, string>;
+  },
+): Promise<Manifest> {
+  const { entry, request, settings, system, phases, log } = context;
+  const files = partial.files();
+  return {
+    schemaVersion: 1,
+    id: context.id,
+    vm: { name: entry.name, uuid: survey.domain.uuid },
+    hypervisor: settings.hypervisorName,
+    runId: context.runId,
+    versions: { vmb: context.vmbVersion, ...await versions(context.virsh) },
+    startedAt: context.startedAt.toISOString(),
+    instant: capture.instant.toISOString(),
+    finishedAt: system.clock.now().toISOString(),
+    method: capture.method,
+    requestedMethod: request.method ?? entry.method,
+    level: "full",
+    requestedLevel: request.levelWord,
+    consistency: capture.consistency,
+    frozenMs: capture.frozenMs ?? null,
+    autostart: survey.info.autostart,
+    baculaJobId: request.baculaJobId ?? null,
+    disks: manifestDisks(context, survey, copies, images),
+    skippedDisks: survey.disks.skipped.map(({ disk, reason }) => ({
+      target: disk.target,
+      device: disk.device,
+      source: disk.source ?? null,
+      reason,
+    })),
+    files: [...files],
+    bytesRead: copies.reduce((sum, { readBytes }) => sum + readBytes, 0),
+    bytesWritten: files.reduce((sum, { size }) => sum + size, 0),
+    seconds: phases.seconds(),
+    readBack: request.readBack,
+    warnings: [...log.warnings()],
+  };
+}

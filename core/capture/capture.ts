@@ -1,0 +1,30 @@
+import type { Method } from "./method.ts";
+
+/** How much of the guest's own state the image holds (docs/03-backup). */
+export type Consistency = "application" | "filesystem" | "crash" | "offline";
+
+/** One disk at the captured instant, served read-only over NBD. */
+export interface DiskExport {
+  /** The guest's name of the disk: `vda`. */
+  readonly target: string;
+  readonly socketPath: string;
+  readonly exportName: string;
+}
+
+/**
+ * A point in time of all chosen disks of a domain. It lasts, and the guest writes on unhindered, until
+ * `release` is called.
+ */
+export interface Capture {
+  readonly method: Exclude<Method, "auto">;
+  readonly consistency: Consistency;
+  /** The instant, as near as it is known; for a frozen guest the moment just before the thaw. */
+  readonly instant: Date;
+  /** Upper bound of the time that the guest's file systems stood still; `undefined` when they did not. */
+  readonly frozenMs: number | undefined;
+  readonly exports: readonly DiskExport[];
+  /** Throws when the capture no longer is what it was: the domain ended, or was started. */
+  assertWhole(): Promise<void>;
+  /** Gives everything back to the domain. It may be called twice, and must be called once. */
+  release(): Promise<void>;
+}

@@ -1,0 +1,26 @@
+import type { Report } from "../event.ts";
+import type { Domain } from "../libvirt/domain.ts";
+import type { DomainDescription, DomainDisk } from "../libvirt/domain_xml.ts";
+import type { Virsh } from "../libvirt/virsh.ts";
+import type { Journal } from "../recovery/journal.ts";
+import type { System } from "../sys/system.ts";
+
+/** What every way to capture needs. */
+export interface CaptureContext {
+  readonly system: Pick<System, "clock" | "files" | "processes" | "host" | "network">;
+  readonly virsh: Virsh;
+  readonly domain: Domain;
+  /** The domain's live XML, or the persistent one when it is shut off. */
+  readonly description: DomainDescription;
+  /** Disks to capture. */
+  readonly disks: readonly DomainDisk[];
+  readonly journal: Journal;
+  /** Local folder that QEMU may write to: sockets, scratch files, overlays. */
+  readonly scratchFolder: string;
+  /** Local folder of root only: command files and logs. */
+  readonly stagingFolder: string;
+  readonly freezeTimeoutSeconds: number;
+  /** Whether the guest agent answered just now. */
+  readonly agentAnswers: boolean;
+  readonly report: Report;
+}

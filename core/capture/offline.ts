@@ -1,0 +1,65 @@
+import { VmbError } from "../error.ts";
+import { domainRunId, domainState } from "../libvirt/domain.ts";
+import type { Capture } from "./capture.ts";
+import type { CaptureContext } from "./context.ts";
+import { serveImages } from "./export_server.ts";
+
+/**
+ * Captures a domain that is shut off by serving its images as they lie there. Nothing keeps the domain from
+ * being started: its owner may need it. A start is noticed, from libvirt's events and from the images
+ * themselves, and the capture then is lost.
+ */
+export async function captureOffline(context: CaptureContext): Promise<Capture> {
+  const { virsh, domain, disks, scratchFolder, system } = context;
+  let started: string | undefined;
+  const events = system.processes.follow(
+    virsh.argv(["event", "--domain", domain.uuid, "--event", "lifecycle", "--loop"]),
+    (line) => {
+      if (/Started|Resumed/.test(line)) started = line;
+    },
+  );
+  const images = disks.map((disk) => ({
+    target: disk.target,
+    path: disk.source ?? "",
+    format: disk.format,
+  }));
+  const stamps = () =>
+    Promise.all(images.map(async ({ path }) => {
+      const info = await system.files.inspectTarget(path);
+      return `${info?.size} ${info?.modified} ${info?.kind}`;
+    }));
+  const before = await stamps();
+
+  const server = await serveImages(system, images, scratchFolder).catch(async (error) => {
+    await events.stop();
+    throw error;
+  });
+  let released: Promise<void> | undefined;
+  return {
+    method: "offline",
+    consistency: "offline",
+    instant: system.clock.now(),
+    frozenMs: undefined,
+    exports: server.exports,
+    async assertWhole() {
+      const state = await domainState(virsh, domain);
+      const after = await stamps();
+      const changed = images.find((_, index) => before[index] !== after[index]);
+      if (
+        started === undefined && state === "shut off" && changed === undefined &&
+        await domainRunId(virsh, domain) === undefined
+      ) return;
+      throw new VmbError(
+        `The capture of "${domain.name}" was lost: ${
+          changed === undefined ? "the domain was started" : `its image "${changed.path}" changed`
+        } during the offline copy`,
+        { code: "capture.lost", hint: "Run the backup again; the domain was not disturbed" },
+      );
+    },
+    release: () =>
+      released ??= (async () => {
+        await server.stop();
+        await events.stop();
+      })(),
+  };
+}

@@ -1,0 +1,71 @@
+import { VmbError } from "../error.ts";
+import { domainRunId } from "../libvirt/domain.ts";
+import { endBackupJob, pullJobXml, runningBackupXml } from "../libvirt/backup_job.ts";
+import type { Capture } from "./capture.ts";
+import type { CaptureContext } from "./context.ts";
+import { runFrozen, type WindowOutcome } from "./freeze_window.ts";
+
+/**
+ * Captures a running domain by a pull-mode backup job that is begun while the guest's file systems are
+ * frozen. QEMU serves the instant; blocks that the guest overwrites go to local scratch files first.
+ */
+export async function captureQuiesced(context: CaptureContext): Promise<Capture> {
+  const { virsh, domain, description, disks, journal, scratchFolder, stagingFolder, system } =
+    context;
+  const socketPath = `${scratchFolder}/backup.sock`;
+  const xmlFile = `${stagingFolder}/backup-job.xml`;
+  const chosen = new Set(disks.map((disk) => disk.target));
+  await system.files.write(
+    xmlFile,
+    pullJobXml({
+      socketPath,
+      disks: description.disks.map(({ target }) => ({
+        target,
+        scratch: chosen.has(target) ? `${scratchFolder}/${target}.scratch` : undefined,
+      })),
+    }),
+  );
+  const runId = await domainRunId(virsh, domain);
+  await journal.write({ step: "backup-job" });
+
+  let released: Promise<void> | undefined;
+  const release = () => released ??= releaseJob(context);
+  let window: WindowOutcome;
+  try {
+    window = await runFrozen(context, ["backup-begin", domain.uuid, xmlFile]);
+    if (window.part.failed) {
+      throw new VmbError(`Backup job of "${domain.name}" did not begin: ${window.part.words}`, {
+        code: "capture.backup-begin",
+      });
+    }
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return {
+    method: "quiesce",
+    consistency: "filesystem",
+    instant: window.instant,
+    frozenMs: window.frozenMs,
+    exports: disks.map(({ target }) => ({ target, socketPath, exportName: target })),
+    async assertWhole() {
+      const now = await domainRunId(virsh, domain).catch(() => undefined);
+      const job = await runningBackupXml(virsh, domain);
+      if (now === runId && job !== undefined) return;
+      throw new VmbError(
+        `The capture of "${domain.name}" was lost: ${
+          now === runId ? "its backup job ended" : "the domain was stopped or restarted"
+        } during the copy`,
+        { code: "capture.lost", hint: "Run the backup again" },
+      );
+    },
+    release,
+  };
+}
+
+async function releaseJob(
+  { virsh, domain, journal, scratchFolder }: CaptureContext,
+): Promise<void> {
+  await endBackupJob(virsh, domain, scratchFolder);
+  await journal.write({ step: "backup-job-ended" });
+}

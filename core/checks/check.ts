@@ -1,0 +1,72 @@
+import { type CheckOutcome, type Report } from "../event.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
+
+/** One thing that must be so. */
+export interface Check {
+  /** Short and stable: `share-mounted`. */
+  readonly name: string;
+  run(): Promise<CheckVerdict> | CheckVerdict;
+}
+
+export interface CheckVerdict {
+  readonly outcome: CheckOutcome;
+  /** What was found, in one sentence without a full stop. */
+  readonly detail: string;
+  readonly hint?: string | undefined;
+}
+
+export interface CheckResult extends CheckVerdict {
+  readonly name: string;
+}
+
+export function passed(detail: string): CheckVerdict {
+  return { outcome: "ok", detail };
+}
+
+export function failed(detail: string, hint?: string): CheckVerdict {
+  return { outcome: "failed", detail, hint };
+}
+
+export function warned(detail: string, hint?: string): CheckVerdict {
+  return { outcome: "warning", detail, hint };
+}
+
+/** Runs checks in their order and reports each; one that throws has failed, and the rest still run. */
+export async function runChecks(
+  checks: readonly Check[],
+  report: Report,
+): Promise<readonly CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const check of checks) {
+    let verdict: CheckVerdict;
+    try {
+      verdict = await check.run();
+    } catch (thrown) {
+      const error = toVmbError(thrown);
+      // A missing program is no finding of the check: nothing can be said at all.
+      if (error.exit === exitCodes.missing) throw error;
+      verdict = failed(error.message, error.hint);
+    }
+    results.push({ name: check.name, ...verdict });
+    report({ kind: "check", name: check.name, ...verdict, hint: verdict.hint });
+  }
+  return results;
+}
+
+/**
+ * @param what which checks they were: `Checks before the backup of "x"`
+ * @throws {VmbError} `checks.failed` (exit 6) that names the first check that failed, and counts the rest
+ */
+export function assertPassed(what: string, results: readonly CheckResult[]): void {
+  const failures = results.filter(({ outcome }) => outcome === "failed");
+  const [first] = failures;
+  if (first === undefined) return;
+  const others = failures.length === 1
+    ? ""
+    : `; also ${failures.slice(1).map(({ name }) => name).join(", ")}`;
+  throw new VmbError(`${what} failed: ${first.name}: ${first.detail}${others}`, {
+    code: "checks.failed",
+    exit: exitCodes.problems,
+    hint: first.hint,
+  });
+}

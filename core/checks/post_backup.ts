@@ -1,0 +1,145 @@
+import type { Domain } from "../libvirt/domain.ts";
+import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { describeDomain } from "../libvirt/domain_xml.ts";
+import { agentProblem, freezeStatus } from "../libvirt/agent.ts";
+import { isBackupIn, runningBackupXml } from "../libvirt/backup_job.ts";
+import type { Virsh } from "../libvirt/virsh.ts";
+import type { StoredBackup } from "../repository/backups.ts";
+import { readChecksums } from "../repository/checksums.ts";
+import { checksumsName } from "../repository/layout.ts";
+import type { System } from "../sys/system.ts";
+import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
+
+export interface PostBackupContext {
+  readonly system: Pick<System, "files">;
+  readonly virsh: Virsh;
+  readonly domain: Domain;
+  readonly backup: StoredBackup;
+  /** Where overlays and scratch files of any run lie. */
+  readonly scratchDir: string;
+}
+
+/** All that must be so after a backup: of the VM first, then of what was written. */
+export function postBackupChecks(context: PostBackupContext): readonly Check[] {
+  const { backup } = context;
+  return [
+    { name: "vm-running", run: () => vmRunning(context) },
+    { name: "vm-thawed", run: () => vmThawed(context) },
+    { name: "vm-own-disks", run: () => vmOwnDisks(context) },
+    { name: "no-leftovers", run: () => noLeftovers(context) },
+    {
+      name: "metadata",
+      run: () =>
+        backup.manifest ? passed("present and valid") : failed(backup.problem ?? "missing"),
+    },
+    { name: "files", run: () => filesPresent(context) },
+    {
+      name: "sha256",
+      run: () =>
+        backup.manifest?.readBack
+          ? passed("every image was read back, cache dropped, and is what was sent")
+          : warned("images were not read back", `Run: vmb hv verify "${backup.address.vm}"`),
+    },
+    { name: "domain-xml", run: () => domainXml(context) },
+  ];
+}
+
+async function vmRunning({ virsh, domain, backup }: PostBackupContext): Promise<CheckVerdict> {
+  const state = await domainState(virsh, domain);
+  const wanted = backup.manifest?.method === "offline" ? "shut off" : "running";
+  if (state === wanted) return passed(state);
+  return warned(
+    `the VM is ${state ?? "unknown to libvirt"}, and was ${wanted} at the captured instant`,
+    "Someone stopped or started it, or it crashed: look at its log",
+  );
+}
+
+async function vmThawed({ virsh, domain, backup }: PostBackupContext): Promise<CheckVerdict> {
+  if (backup.manifest?.frozenMs == null) return { outcome: "skipped", detail: "it was not frozen" };
+  if (await domainState(virsh, domain) !== "running") {
+    return { outcome: "skipped", detail: "it does not run" };
+  }
+  const silent = await agentProblem(virsh, domain, 10);
+  if (silent !== undefined) return failed(silent, `Run: virsh domfsthaw ${domain.uuid}`);
+  return await freezeStatus(virsh, domain) === "thawed"
+    ? passed("the agent answers, nothing is frozen")
+    : failed("file systems are still frozen", `Run: virsh domfsthaw ${domain.uuid}`);
+}
+
+async function vmOwnDisks(
+  { virsh, domain, backup, scratchDir }: PostBackupContext,
+): Promise<CheckVerdict> {
+  const running = await domainState(virsh, domain) === "running";
+  const views = [
+    await persistentXml(virsh, domain),
+    ...(running ? [await liveXml(virsh, domain)] : []),
+  ].map((xml) => describeDomain(xml).disks);
+  const sources = new Map(backup.manifest?.disks.map(({ target, source }) => [target, source]));
+  for (const disk of views.flat()) {
+    const expected = sources.get(disk.target);
+    if (expected === undefined) continue;
+    if (disk.source !== expected || disk.mirror !== undefined) {
+      return failed(
+        `disk ${disk.target} is on "${disk.source}", not on "${expected}"`,
+        "Run: vmb hv recover",
+      );
+    }
+  }
+  const job = running ? await runningBackupXml(virsh, domain) : undefined;
+  if (job !== undefined && isBackupIn(job, scratchDir)) {
+    return failed("our backup job still runs", "Run: vmb hv recover");
+  }
+  return passed("every disk is on its own image, no job runs");
+}
+
+async function noLeftovers({ system, scratchDir }: PostBackupContext): Promise<CheckVerdict> {
+  const left = await system.files.list(scratchDir);
+  return left.length === 0
+    ? passed("no overlay, scratch file or socket")
+    : warned(`left in "${scratchDir}": ${left.join(", ")}`, "Run: vmb hv recover");
+}
+
+async function filesPresent({ system, backup }: PostBackupContext): Promise<CheckVerdict> {
+  const path = `${backup.folder}/${checksumsName}`;
+  const checksums = readChecksums(await system.files.readText(path), path);
+  const sizes = new Map(backup.manifest?.files.map(({ name, size }) => [name, size]));
+  let bytes = 0;
+  for (const { name } of checksums) {
+    const info = await system.files.inspect(`${backup.folder}/${name}`);
+    if (info === undefined) return failed(`"${name}" is missing`);
+    const expected = sizes.get(name);
+    if (expected !== undefined && expected !== info.size) {
+      return failed(`"${name}" has ${info.size} bytes, not ${expected}`);
+    }
+    if (info.size === 0 && expected !== 0) return failed(`"${name}" is empty`);
+    bytes += info.size;
+  }
+  return passed(`${checksums.length + 1} files, ${bytes} bytes`);
+}
+
+async function domainXml({ system, backup }: PostBackupContext): Promise<CheckVerdict> {
+  const { manifest, folder } = backup;
+  const file = manifest?.files.find(({ role }) => role === "domain-xml");
+  if (manifest === undefined || file === undefined) return failed("the domain XML is missing");
+  const description = describeDomain(await system.files.readText(`${folder}/${file.name}`));
+  if (description.uuid !== manifest.vm.uuid) {
+    return failed(`the domain XML has the UUID "${description.uuid}", not "${manifest.vm.uuid}"`);
+  }
+  for (const { target, source } of manifest.disks) {
+    const disk = description.disks.find((candidate) => candidate.target === target);
+    if (disk?.source !== source) {
+      return failed(`the domain XML has disk ${target} at "${disk?.source}", not at "${source}"`);
+    }
+  }
+  const macless = description.interfaces.findIndex(({ mac }) => mac === undefined);
+  if (macless >= 0) return failed(`interface ${macless + 1} of the domain XML has no MAC address`);
+  const nvramFile = manifest.files.some(({ role }) => role === "nvram");
+  if (description.nvram !== undefined && !nvramFile) {
+    return failed("the UEFI variable store is missing");
+  }
+  return passed(
+    `well-formed: ${description.disks.length} disks, ${description.interfaces.length} interfaces${
+      nvramFile ? ", nvram" : ""
+    }`,
+  );
+}

@@ -1,0 +1,117 @@
+import { hypervisorNameFault, nameFault } from "./safe_name.ts";
+import { eitherOf } from "./setting_type.ts";
+
+export const methods = ["auto", "quiesce", "snapshot", "offline"] as const;
+export const schedules = ["weekly", "biweekly", "monthly", "manual"] as const;
+export const agentPolicies = ["fail", "fallback"] as const;
+
+/** What holds for a VM that `vm-list.yaml` does not say otherwise about. */
+export const vmDefaults = {
+  method: "auto",
+  priority: 100,
+  schedule: "weekly",
+  retention_weeks: 4,
+  agent: "fail",
+  allow_backing_chain: false,
+  timeout_seconds: 60,
+} as const;
+
+/** A whole `vm-list.yaml` as data. */
+export interface VmList {
+  readonly vms: readonly VmListItem[];
+}
+
+export type VmListItem = ReturnType<ReturnType<typeof vmListSchema>["parse"]>["vms"][number];
+
+const asList = 'Write it as a list, one item for each word: [ssh, admin@asav1, "write memory"]';
+
+/**
+ * The schema of `vm-list.yaml`. The message of an issue is the wanted state, and on a second line its hint;
+ * that of an unknown key lists the known ones.
+ */
+export function vmListSchema({ z }: typeof import("zod")) {
+  const text = z.string({ error: "expected text" });
+
+  function name(fault: (name: string) => string | undefined) {
+    return text.superRefine((value, context) => {
+      const message = fault(value);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    });
+  }
+
+  function wholeNumber(least: number, most: number) {
+    const error = `expected a whole number from ${least} to ${most}`;
+    return z.int({ error }).min(least, { error }).max(most, { error });
+  }
+
+  function oneOf<const Choice extends string>(choices: readonly Choice[]) {
+    return z.enum(choices, { error: `expected ${eitherOf(choices)}` });
+  }
+
+  function mapping<Shape extends Record<string, import("zod").ZodType>>(shape: Shape) {
+    return z.strictObject(shape, {
+      error: (issue) =>
+        issue.code === "unrecognized_keys"
+          ? Object.keys(shape).join(", ")
+          : `expected a mapping\nKnown keys: ${Object.keys(shape).join(", ")}`,
+    });
+  }
+
+  /** A key whose items were all commented out is an empty list. */
+  function listOf<Item extends import("zod").ZodType>(item: Item, what: string) {
+    return z.array(item, { error: `expected a list of ${what}` }).nullish()
+      .transform((items) => items ?? []);
+  }
+
+  const argv = z.array(
+    text.refine((word) => !word.includes("\0"), { error: "it contains a NUL character" }),
+    { error: `expected a list of a program and its arguments\n${asList}` },
+  ).min(1, { error: `expected a program\n${asList}` })
+    .refine((words) => words[0] !== "", { error: "expected the name of a program first" })
+    .describe("A program and its arguments; no shell reads them");
+
+  const timeout = wholeNumber(1, 3600).default(vmDefaults.timeout_seconds)
+    .describe("Seconds after which the command is killed");
+
+  const command = z.union([argv, mapping({ command: argv, timeout_seconds: timeout })]);
+
+  const targetHint = "A target is what libvirt calls the disk in the VM: virsh domblklist VM";
+  const targetError = `expected a disk target, as vda\n${targetHint}`;
+  const targetsError = `expected a list of disk targets, as [vda]\n${targetHint}`;
+  const targets = z.array(
+    z.string({ error: targetError }).regex(/^[A-Za-z][A-Za-z0-9_-]{0,31}$/, { error: targetError }),
+    { error: targetsError },
+  ).min(1, { error: "expected at least one disk target\nRemove the line to mean all disks" });
+
+  const vm = mapping({
+    name: name(nameFault).describe("Name of the domain, as libvirt has it"),
+    hypervisor: name(hypervisorNameFault).describe("HYPERVISOR_NAME of the machine that runs it"),
+    method: oneOf(methods).default(vmDefaults.method).describe("How the disks are captured"),
+    priority: wholeNumber(1, 9999).default(vmDefaults.priority)
+      .describe("VMs with a lower number are backed up first"),
+    schedule: oneOf(schedules).default(vmDefaults.schedule).describe("How often it is backed up"),
+    retention_weeks: wholeNumber(1, 520).default(vmDefaults.retention_weeks)
+      .describe("Weeks that a backup is kept"),
+    agent: oneOf(agentPolicies).default(vmDefaults.agent)
+      .describe("What happens when the guest agent does not answer"),
+    allow_backing_chain: z.boolean({ error: "expected true or false" })
+      .default(vmDefaults.allow_backing_chain)
+      .describe("Accept disks that are linked clones of a template"),
+    disks: mapping({
+      include: targets.optional().describe("Only these disks are backed up"),
+      exclude: targets.optional().describe("All disks but these are backed up"),
+    }).nullish().describe("Which disks are backed up; default: all"),
+    pre_backup_commands: listOf(command, "commands")
+      .describe("Commands that the hypervisor runs before the backup"),
+    config_capture: listOf(
+      mapping({
+        file: name(nameFault).describe("Name of the file under configs/ in the backup"),
+        command: argv,
+        timeout_seconds: timeout,
+      }),
+      "captures, each with file and command",
+    ).describe("Commands whose output is kept with the backup"),
+  });
+
+  return mapping({ vms: listOf(vm, "VMs").describe("The VMs that are backed up") });
+}

@@ -1,0 +1,128 @@
+import type { DiskExport } from "../capture/capture.ts";
+import { readAllocation } from "../nbd/allocation.ts";
+import { connectNbd, type NbdClient } from "../nbd/client.ts";
+import { clusterSize } from "../qcow2/cluster.ts";
+import { type Compression, predictLayout } from "../qcow2/layout.ts";
+import type { System } from "../sys/system.ts";
+import {
+  chunksOf,
+  clustersBySegment,
+  countClusters,
+  type DataRange,
+  dataRanges,
+} from "./data_ranges.ts";
+import type { StoredImage } from "./messages.ts";
+import { Pipeline } from "./pipeline.ts";
+
+export interface CopyOptions {
+  readonly source: DiskExport;
+  /** Paths of files that must not exist yet. */
+  readonly imagePath: string;
+  readonly blockMapPath: string;
+  readonly compression: Compression;
+  readonly digestThreads: number;
+  readonly stallMs: number;
+  /** Waits until so many bytes may be read; shared by the disks of a run. */
+  readonly limit: (bytes: number) => Promise<void>;
+  /** Bytes stored of the bytes that the disk has allocated. */
+  readonly onProgress: (done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CopiedDisk extends StoredImage {
+  /** Bytes. */
+  readonly virtualSize: number;
+  readonly readBytes: number;
+}
+
+/** Chunks in flight, from the request to the file: the memory of one copy, in MiB. */
+const buffers = 24;
+
+/**
+ * Copies one export into a qcow2 image and its block map: allocation first, then its data in one pass, read
+ * with many requests in flight. Both files are durable when it resolves; on failure they are left as they
+ * are, for the caller to remove with the folder that they lie in.
+ *
+ * @throws {VmbError} of the export (`nbd.*`), of the share (`copy.failed`, `share.stalled`), or the signal's
+ *   reason
+ */
+export async function copyDisk(
+  system: Pick<System, "clock" | "network">,
+  options: CopyOptions,
+): Promise<CopiedDisk> {
+  const { source, signal, onProgress } = options;
+  const client = await connectNbd({
+    network: system.network,
+    socketPath: source.socketPath,
+    exportName: source.exportName,
+    metaContexts: ["base:allocation"],
+    signal,
+  });
+  try {
+    const virtualSize = client.size;
+    const ranges = await dataRanges(readAllocation(client, { signal }));
+    const total = countClusters(ranges) * clusterSize;
+    let done = 0;
+    const pipeline = new Pipeline({
+      store: {
+        imagePath: options.imagePath,
+        blockMapPath: options.blockMapPath,
+        virtualSize,
+        layout: predictLayout({
+          virtualSize,
+          dataClusters: clustersBySegment(ranges),
+          compression: options.compression,
+        }),
+      },
+      compression: options.compression,
+      digestThreads: options.digestThreads,
+      buffers,
+      stallMs: options.stallMs,
+      clock: system.clock,
+      onStored(clusters) {
+        done += clusters * clusterSize;
+        onProgress(done, total);
+      },
+    });
+    const abort = () => pipeline.fail(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      if (signal.aborted) abort();
+      const { chunks, readBytes } = await readRanges(client, ranges, pipeline, options);
+      return { ...await pipeline.finish(chunks), virtualSize, readBytes };
+    } finally {
+      signal.removeEventListener("abort", abort);
+      pipeline.close();
+    }
+  } catch (error) {
+    client.destroy();
+    throw error;
+  } finally {
+    await client.disconnect().catch(() => {});
+  }
+}
+
+async function readRanges(
+  client: NbdClient,
+  ranges: readonly DataRange[],
+  pipeline: Pipeline,
+  { limit }: CopyOptions,
+): Promise<{ chunks: number; readBytes: number }> {
+  let sequence = 0;
+  let readBytes = 0;
+  for (const { first, end } of chunksOf(ranges)) {
+    const offset = first * clusterSize;
+    const length = Math.min(end * clusterSize, client.size) - offset;
+    await limit(length);
+    const buffer = await pipeline.takeBuffer();
+    const chunk = { sequence: sequence++, firstCluster: first, clusters: end - first, buffer };
+    // The end of the disk may lie within a cluster; what an earlier chunk left there is no data.
+    new Uint8Array(buffer, length, chunk.clusters * clusterSize - length).fill(0);
+    client.read(offset, new Uint8Array(buffer, 0, length)).then(
+      () => pipeline.send(chunk),
+      (error) => pipeline.fail(error),
+    );
+    readBytes += length;
+  }
+  return { chunks: sequence, readBytes };
+}

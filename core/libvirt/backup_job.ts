@@ -1,0 +1,71 @@
+import { parseXml, XmlElement } from "@rgrove/parse-xml";
+import type { Domain } from "./domain.ts";
+import type { Virsh } from "./virsh.ts";
+
+/** A pull-mode backup job: each disk becomes an NBD export named after its target. */
+export interface PullJob {
+  /** Unix socket that QEMU makes and serves. */
+  readonly socketPath: string;
+  readonly disks: readonly {
+    readonly target: string;
+    /** Where QEMU keeps the blocks that the guest overwrites; `undefined` leaves the disk out. */
+    readonly scratch: string | undefined;
+  }[];
+}
+
+/**
+ * Writes the XML of a pull-mode backup (libvirt, formatbackup.html). Every disk of the domain is named,
+ * because libvirt's default is to back up all of them, and refuses those that it cannot.
+ */
+export function pullJobXml(job: PullJob): string {
+  const disks = job.disks.map(({ target, scratch }) =>
+    scratch === undefined
+      ? `    <disk name='${escape(target)}' backup='no'/>`
+      : `    <disk name='${escape(target)}' backup='yes' type='file' exportname='${escape(target)}'>
+      <scratch file='${escape(scratch)}'/>
+    </disk>`
+  );
+  return `<domainbackup mode='pull'>
+  <server transport='unix' socket='${escape(job.socketPath)}'/>
+  <disks>
+${disks.join("\n")}
+  </disks>
+</domainbackup>
+`;
+}
+
+/** The XML of the backup job that runs on a domain; `undefined` when none does. */
+export async function runningBackupXml(virsh: Virsh, domain: Domain): Promise<string | undefined> {
+  const completed = await virsh.attempt(["backup-dumpxml", domain.uuid], { timeoutMs: 45_000 });
+  return completed.code === 0 ? completed.stdout : undefined;
+}
+
+/**
+ * Ends the backup job whose socket or scratch files lie in `folder`; a job that is not ours is left alone.
+ *
+ * @returns whether a job of ours was ended
+ */
+export async function endBackupJob(virsh: Virsh, domain: Domain, folder: string): Promise<boolean> {
+  const xml = await runningBackupXml(virsh, domain);
+  if (xml === undefined || !isBackupIn(xml, folder)) return false;
+  await virsh.run(["domjobabort", domain.uuid], { timeoutMs: 60_000 });
+  return true;
+}
+
+/** Whether a backup job keeps its socket or its scratch files in `folder`. */
+export function isBackupIn(backupXml: string, folder: string): boolean {
+  const root = parseXml(backupXml).root;
+  const paths: string[] = [];
+  const visit = (node: XmlElement) => {
+    paths.push(
+      ...[node.attributes["socket"], node.attributes["file"]].filter((path) => path !== undefined),
+    );
+    for (const next of node.children) if (next instanceof XmlElement) visit(next);
+  };
+  if (root) visit(root);
+  return paths.some((path) => path.startsWith(`${folder}/`));
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>'"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

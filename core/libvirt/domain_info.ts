@@ -1,0 +1,67 @@
+import type { Domain } from "./domain.ts";
+import type { Virsh } from "./virsh.ts";
+
+export interface DomainInfo {
+  readonly autostart: boolean;
+  readonly persistent: boolean;
+  /** A memory image waits for the next start: the disks then are those of a running guest. */
+  readonly managedSave: boolean;
+}
+
+/** Sizes of a disk, in bytes. */
+export interface BlockSizes {
+  /** What the guest sees. */
+  readonly capacity: number;
+  /** What its image holds on the host. */
+  readonly allocation: number;
+}
+
+export interface Versions {
+  readonly libvirt: string | null;
+  readonly qemu: string | null;
+}
+
+export async function domainInfo(virsh: Virsh, domain: Domain): Promise<DomainInfo> {
+  const text = await virsh.run(["dominfo", domain.uuid]);
+  const value = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1]?.trim();
+  return {
+    autostart: value("Autostart") === "enable",
+    persistent: value("Persistent") === "yes",
+    managedSave: value("Managed save") === "yes",
+  };
+}
+
+/** Sizes by disk target; an empty drive has none. */
+export async function domainBlockSizes(
+  virsh: Virsh,
+  domain: Domain,
+): Promise<ReadonlyMap<string, BlockSizes>> {
+  const sizes = new Map<string, BlockSizes>();
+  for (const line of (await virsh.run(["domblkinfo", domain.uuid, "--all"])).split("\n")) {
+    const match = /^\s*(\S+)\s+(\d+)\s+(\d+)\s+\d+\s*$/.exec(line);
+    if (match?.[1] === undefined) continue;
+    sizes.set(match[1], { capacity: Number(match[2]), allocation: Number(match[3]) });
+  }
+  return sizes;
+}
+
+/** Names of snapshots and checkpoints that libvirt keeps of a domain. */
+export async function domainMoments(
+  virsh: Virsh,
+  domain: Domain,
+): Promise<{ snapshots: readonly string[]; checkpoints: readonly string[] }> {
+  const [snapshots, checkpoints] = await Promise.all([
+    virsh.run(["snapshot-list", domain.uuid, "--name"]),
+    virsh.run(["checkpoint-list", domain.uuid, "--name"]),
+  ]);
+  const names = (text: string) => text.split("\n").filter((line) => line !== "");
+  return { snapshots: names(snapshots), checkpoints: names(checkpoints) };
+}
+
+export async function versions(virsh: Virsh): Promise<Versions> {
+  const { stdout } = await virsh.attempt(["version"]);
+  return {
+    libvirt: /^Using library: libvirt (\S+)/m.exec(stdout)?.[1] ?? null,
+    qemu: /^Running hypervisor: QEMU (\S+)/m.exec(stdout)?.[1] ?? null,
+  };
+}

@@ -1,0 +1,94 @@
+import { exitCodes, VmbError } from "../error.ts";
+import type { Report } from "../event.ts";
+import type { FileLock } from "../sys/files.ts";
+import type { System } from "../sys/system.ts";
+import { metadataFolder } from "./layout.ts";
+
+/** Who holds a lock, written into the lock file for whoever meets it. */
+interface LockHolder {
+  readonly hypervisor: string;
+  readonly pid: number;
+  readonly vm: string;
+  readonly run: string;
+  readonly since: string;
+}
+
+/**
+ * The locks of one run on the share. They are flock(2) locks, which the file server gives up when the
+ * process or its machine dies; the words in the file only name the holder.
+ */
+export interface RepositoryLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the site-wide lock (one VM is backed up at a time) and the lock of one VM, keyed by UUID: after a
+ * migration two hypervisors may know it.
+ *
+ * @throws {VmbError} `repository.locked` (exit 11) that names the holder
+ */
+export async function lockForBackup(
+  system: Pick<System, "files">,
+  root: string,
+  uuid: string,
+  holder: LockHolder,
+  report: Report,
+): Promise<RepositoryLock> {
+  const site = await take(system, root, "site", holder, report);
+  try {
+    const vm = await take(system, root, `vm-${uuid}`, holder, report);
+    return {
+      async release() {
+        await vm.release();
+        await site.release();
+      },
+    };
+  } catch (error) {
+    await site.release();
+    throw error;
+  }
+}
+
+async function take(
+  { files }: Pick<System, "files">,
+  root: string,
+  name: string,
+  holder: LockHolder,
+  report: Report,
+): Promise<FileLock> {
+  const folder = `${metadataFolder(root)}/locks`;
+  await files.makeFolder(folder);
+  const path = `${folder}/${name}.lock`;
+  const lock = await files.lock(path);
+  const other = readHolder(await files.readText(path).catch(() => ""));
+  if (lock === undefined) {
+    throw new VmbError(
+      other === undefined
+        ? `Another run holds the lock "${path}"`
+        : `A backup of "${other.vm}" runs on ${other.hypervisor} (pid ${other.pid}) since ${other.since}`,
+      {
+        code: "repository.locked",
+        exit: exitCodes.locked,
+        hint: "One VM is backed up at a time: try again when it has ended",
+      },
+    );
+  }
+  if (other !== undefined) {
+    report({
+      kind: "warning",
+      text:
+        `The run that backed up "${other.vm}" on ${other.hypervisor} since ${other.since} died; its lock is taken over`,
+      hint: `On ${other.hypervisor} run: vmb hv recover`,
+    });
+  }
+  await lock.write(`${JSON.stringify(holder)}\n`);
+  return lock;
+}
+
+function readHolder(text: string): LockHolder | undefined {
+  try {
+    return JSON.parse(text) as LockHolder;
+  } catch {
+    return undefined;
+  }
+}

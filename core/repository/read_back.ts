@@ -1,0 +1,75 @@
+import { type ErrorReport, revive } from "../copy/thread_error.ts";
+import type { System } from "../sys/system.ts";
+import { startThread } from "../sys/thread.ts";
+
+export interface ReadBackStart {
+  readonly path: string;
+  /** First bytes as they were once sent, when others took their place. */
+  readonly sentHeader: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export type ReadBackMessage =
+  | { readonly kind: "progress"; readonly done: number }
+  | ({ readonly kind: "done" } & ReadBack)
+  | { readonly kind: "failed"; readonly error: ErrorReport };
+
+/** What a file says when it is read again. */
+export interface ReadBack {
+  /** Bytes. */
+  readonly size: number;
+  readonly sha256: string;
+  /** SHA-256 with the first bytes that were sent; `sha256` when none were replaced. */
+  readonly streamSha256: string;
+}
+
+export interface ReadBackOptions {
+  readonly sentHeader?: Uint8Array<ArrayBuffer> | undefined;
+  /** Drop this machine's cache of the file first, so that the answer comes from where it is kept. */
+  readonly dropCache: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Reads a file once and hashes it, on a thread of its own.
+ *
+ * @throws {VmbError} `copy.failed` with the system's reason; the signal's reason when aborted
+ */
+export async function readBack(
+  { processes }: Pick<System, "processes">,
+  path: string,
+  { sentHeader, dropCache, signal, onProgress }: ReadBackOptions,
+): Promise<ReadBack> {
+  signal.throwIfAborted();
+  // POSIX_FADV_DONTNEED for the whole file (coreutils manual, dd invocation, `nocache`).
+  if (dropCache) {
+    await processes.run(["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
+      signal,
+    });
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<ReadBack>();
+  const thread = startThread("readback", {
+    onMessage(data) {
+      const message = data as ReadBackMessage;
+      switch (message.kind) {
+        case "progress":
+          return onProgress?.(message.done);
+        case "done":
+          return resolve(message);
+        case "failed":
+          return reject(revive(message.error));
+      }
+    },
+    onError: reject,
+  });
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    thread.post({ path, sentHeader } satisfies ReadBackStart);
+    const { size, sha256, streamSha256 } = await promise;
+    return { size, sha256, streamSha256 };
+  } finally {
+    signal.removeEventListener("abort", abort);
+    thread.terminate();
+  }
+}

@@ -1,0 +1,38 @@
+/** The door to the two output streams. Writing never throws: a reader that went away is no error. */
+export interface Terminal {
+  /** Results: what the command was asked for. */
+  out(text: string): void;
+  /** What happens meanwhile, and errors. */
+  err(text: string): void;
+  /** Whether a person watches the second stream. */
+  readonly interactive: boolean;
+  /** Whether escape sequences for colour are wanted there. */
+  readonly colour: boolean;
+  /** Whether journald reads the second stream, and understands `<3>` before a line (sd-daemon(3)). */
+  readonly journald: boolean;
+  columns(): number;
+}
+
+export const systemTerminal: Terminal = {
+  out: (text) => writeAll(Deno.stdout, text),
+  err: (text) => writeAll(Deno.stderr, text),
+  interactive: Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb",
+  colour: Deno.stderr.isTerminal() && !Deno.noColor && Deno.env.get("TERM") !== "dumb",
+  journald: Deno.env.has("JOURNAL_STREAM") && !Deno.stderr.isTerminal(),
+  columns() {
+    try {
+      return Deno.consoleSize().columns || 80;
+    } catch {
+      return 80;
+    }
+  },
+};
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+  } catch {
+    // EPIPE: the reader has gone.
+  }
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { configurationSchema } from "../../../core/config/configuration_schema.ts";
+import { settingKeys } from "../../../core/config/settings.ts";
+
+interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly pattern?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+}
+
+async function schemas(): Promise<Readonly<Record<string, Schema>>> {
+  return await configurationSchema() as Record<string, Schema>;
+}
+
+Deno.test("configurationSchema describes every key of both files", async () => {
+  const { "vm-backup.conf": settings, "vm-list.yaml": list } = await schemas();
+  assert.deepEqual(Object.keys(settings?.properties ?? {}), [...settingKeys]);
+  const vm = list?.properties?.["vms"]?.anyOf?.[0]?.items;
+  assert.deepEqual(vm?.required, ["name", "hypervisor"]);
+  for (const schema of [settings, list, vm]) {
+    assert.equal(schema?.additionalProperties, false);
+    for (const [key, property] of Object.entries(schema?.properties ?? {})) {
+      assert.match(property.description ?? "", /^[A-Z].*[^.]$/, key);
+    }
+  }
+});
+
+Deno.test("configurationSchema gives defaults that its own patterns accept", async () => {
+  const { "vm-backup.conf": settings } = await schemas();
+  for (const [key, { pattern, default: value }] of Object.entries(settings?.properties ?? {})) {
+    if (pattern !== undefined) assert.match(String(value), new RegExp(pattern), key);
+  }
+});
+
+Deno.test("loadConfiguration imports zod and yaml only when it needs them", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", import.meta.resolve("../../../core/config/configuration.ts")],
+  }).output();
+  const graph = JSON.parse(new TextDecoder().decode(stdout)) as {
+    modules: {
+      specifier: string;
+      dependencies?: { specifier: string; isDynamic?: boolean; code?: unknown }[];
+    }[];
+  };
+  const heavy = graph.modules.flatMap(({ dependencies = [] }) => dependencies)
+    .filter(({ specifier, code }) => code !== undefined && ["zod", "yaml"].includes(specifier));
+  assert.ok(heavy.length > 0);
+  for (const { specifier, isDynamic } of heavy) assert.equal(isDynamic, true, specifier);
+});
