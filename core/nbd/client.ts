@@ -2,6 +2,7 @@ import { VmbError } from "../error.ts";
 import type { Connection, Network } from "../sys/network.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { Coverage } from "./coverage.ts";
+import type { NbdBlockSize, NbdTransmissionFlags } from "./export_info.ts";
 import {
   connectFailure,
   disconnectFailure,
@@ -10,7 +11,6 @@ import {
   requestFailure,
   textOf,
 } from "./failure.ts";
-import type { NbdBlockSize, NbdTransmissionFlags } from "./export_info.ts";
 import { type NbdExport, shakeHands } from "./handshake.ts";
 import type { Extent, PendingBase, PendingRequest } from "./pending.ts";
 import { requestTypes } from "./protocol.ts";

@@ -48,12 +48,10 @@ export async function readHole(
 }
 
 function misplaced(peer: NbdPeer, request: PendingRead, start: number, end: number): VmbError {
+  const range = `${end - start} bytes at offset ${request.offset + start}`;
   return protocolFailure(
     peer,
-    `reply to ${showRequest(request)} has ${end - start} bytes at offset ${
-      request.offset + start
-    }, ` +
-      "expected each byte of the request once",
+    `reply to ${showRequest(request)} has ${range}, expected each byte of the request once`,
   );
 }
 

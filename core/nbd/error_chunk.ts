@@ -20,22 +20,18 @@ export async function readError(
   const { reader, peer } = stream;
   const withOffset = type === replyTypes.NBD_REPLY_TYPE_ERROR_OFFSET;
   const fixed = withOffset ? 14 : 6;
+  const chunk = `error chunk ${hex(type)} of ${length} bytes`;
   if (length < fixed || length > longestErrorPayload) {
     throw protocolFailure(
       peer,
-      `error chunk ${hex(type)} has ${length} bytes, expected ${fixed} to ${longestErrorPayload}`,
+      `${chunk}, expected ${fixed} to ${longestErrorPayload} bytes`,
     );
   }
   const payload = await reader.take(length);
   const error = payload.getUint32(0);
   const textLength = payload.getUint16(4);
   if (textLength > length - fixed || error === 0) {
-    throw protocolFailure(
-      peer,
-      `error chunk ${
-        hex(type)
-      } of ${length} bytes has error ${error} with ${textLength} bytes of text`,
-    );
+    throw protocolFailure(peer, `${chunk} has error ${error} with ${textLength} bytes of text`);
   }
   let detail = describeError(error);
   if (withOffset) {

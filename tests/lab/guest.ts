@@ -39,7 +39,7 @@ export interface GuestOptions {
 }
 
 /** A libvirt domain with a tiny Linux in it; it goes away with its lab. */
-export interface Guest {
+export interface Guest extends AsyncDisposable {
   readonly name: string;
   readonly kind: GuestKind;
   /** Folder of all of its files. */
@@ -139,6 +139,7 @@ export async function createGuest(hypervisor: Hypervisor, options: GuestOptions)
       if (await guest.state() !== "shut off") await virsh("destroy", "--domain", name);
     },
     remove: () => removing ??= removeGuest(hypervisor, name, folder),
+    [Symbol.asyncDispose]: () => guest.remove(),
   };
   lab.defer(guest.remove);
   return guest;

@@ -20,7 +20,7 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
     const boot = (options: GuestOptions) => createGuest(hypervisor, options);
 
     await t.step("one-disk: the agent answers, freezes and thaws, records grow", async () => {
-      const guest = await boot({
+      await using guest = await boot({
         name: "one disk & 'quotes'",
         dataMiB: 8,
         extraDisks: ["cdrom", "readonly", "shareable"],
@@ -42,7 +42,7 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
     });
 
     await t.step("two-disks: both disks hold the same moment", async () => {
-      const guest = await boot({ name: "two", kind: "two-disks" });
+      await using guest = await boot({ name: "two", kind: "two-disks" });
       await guest.start();
       await guest.waitForAgent();
       await guest.waitForConsole(/VMB-HEARTBEAT 1/);
@@ -56,7 +56,7 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
     });
 
     await t.step("no-agent: a second boot checks the records of the first", async () => {
-      const guest = await boot({ name: "check", kind: "no-agent" });
+      await using guest = await boot({ name: "check", kind: "no-agent" });
       await guest.start();
       await guest.waitForConsole(/VMB-HEARTBEAT 2/);
       await guest.destroy();
@@ -68,7 +68,7 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
     });
 
     await t.step("stall: the longest stall of a durable write is kept", async () => {
-      const guest = await boot({ name: "stall", workload: "stall", kind: "no-agent" });
+      await using guest = await boot({ name: "stall", workload: "stall", kind: "no-agent" });
       await guest.start();
       const [, longest] = await guest.waitForConsole(/VMB-STALL longest=(\d+)/);
       assert.ok(Number(longest) > 0);
@@ -78,23 +78,22 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
       name: "block: the disk is a block device",
       ignore: noLoop !== undefined,
       fn: async () => {
-        const guest = await boot({ name: "block", kind: "block", workload: "idle" });
+        await using guest = await boot({ name: "block", kind: "block", workload: "idle" });
         await guest.start();
         await guest.waitForAgent();
         assert.match(guest.disks[0]?.path ?? "", /^\/dev\/loop\d+$/);
-        await guest.remove();
       },
     });
 
     await t.step("uefi: OVMF starts the kernel and keeps its variables", async () => {
-      const guest = await boot({ name: "uefi", kind: "uefi", workload: "idle" });
+      await using guest = await boot({ name: "uefi", kind: "uefi", workload: "idle" });
       await guest.start();
       await guest.waitForAgent();
       assert.ok((await Deno.stat(guest.nvram ?? "")).size > 0);
     });
 
     await t.step("shut-off: the domain is defined and off", async () => {
-      const guest = await boot({ name: "off", kind: "shut-off", dataMiB: 4 });
+      await using guest = await boot({ name: "off", kind: "shut-off", dataMiB: 4 });
       assert.equal(await guest.state(), "shut off");
     });
   });

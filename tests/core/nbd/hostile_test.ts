@@ -193,12 +193,12 @@ const badReplies: readonly BadReply[] = [
   {
     name: "sends an error that is cut short",
     reply: ({ cookie }) => [chunk(cookie, NBD_REPLY_TYPE_ERROR, [new Uint8Array(5)])],
-    detail: /error chunk 0x8001 has 5 bytes, expected 6 to 4110$/,
+    detail: /error chunk 0x8001 of 5 bytes, expected 6 to 4110 bytes$/,
   },
   {
     name: "announces an error text of 4 GiB",
     reply: ({ cookie }) => [chunk(cookie, NBD_REPLY_TYPE_ERROR, [], { length: 0xffff_fff0 })],
-    detail: /error chunk 0x8001 has 4294967280 bytes, expected 6 to 4110$/,
+    detail: /error chunk 0x8001 of 4294967280 bytes, expected 6 to 4110 bytes$/,
   },
   {
     name: "sends an error at an offset outside of the request",
