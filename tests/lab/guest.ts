@@ -14,7 +14,7 @@ import { waitFor } from "./wait.ts";
  * - `block`: vda is a block device (see `whyNoLoop`).
  * - `uefi`: like one-disk, started by OVMF, with a file of variables.
  * - `no-agent`: like one-disk, without a channel for the agent.
- * - `shut-off`: like one-disk; it is never started, and its disk holds records all the same once it was.
+ * - `shut-off`: like one-disk; nobody starts it.
  */
 export type GuestKind = "block" | "no-agent" | "one-disk" | "shut-off" | "two-disks" | "uefi";
 

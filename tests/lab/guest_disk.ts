@@ -25,9 +25,10 @@ export async function makeDataDisk(options: DataDiskOptions): Promise<void> {
       ...["-E", "lazy_itable_init=0,lazy_journal_init=0", "-d", content, raw],
     ], { timeoutMs: 900_000 });
     if (format === "qcow2") {
-      await runOk(systemProcesses, ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], {
-        timeoutMs: 900_000,
-      });
+      await runOk(systemProcesses, [
+        ...["qemu-img", "convert", "-W", "-m", "16", "-f", "raw", "-O", "qcow2"] as const,
+        ...[raw, path],
+      ], { timeoutMs: 900_000 });
     }
   } finally {
     await Deno.remove(content, { recursive: true }).catch(() => {});
@@ -39,8 +40,9 @@ export async function makeDataDisk(options: DataDiskOptions): Promise<void> {
 async function writeRandomFile(path: string, sizeMiB: number): Promise<void> {
   const cipher = createCipheriv("aes-128-ctr", randomBytes(16), randomBytes(16));
   const zeros = new Uint8Array(1024 * 1024);
-  const chunks = function* () {
-    for (let written = 0; written < sizeMiB; written++) yield new Uint8Array(cipher.update(zeros));
-  };
-  await Deno.writeFile(path, ReadableStream.from(chunks()));
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for (let written = 0; written < sizeMiB; written++) {
+    const data = cipher.update(zeros);
+    for (let offset = 0; offset < data.length;) offset += await file.write(data.subarray(offset));
+  }
 }

@@ -33,7 +33,7 @@ const hostTools = ["awk", "bash", "cat", "grep", "insmod", "mount", "sleep", "sy
 export async function buildGuestImage(options: GuestImageOptions = {}): Promise<GuestImage> {
   const cache = options.cache ?? defaultCache;
   const agent = await requireProgram("qemu-ga", "qemu-guest-agent");
-  const busybox = options.tools === "host" ? undefined : await staticBusybox();
+  const busybox = options.tools === "host" ? undefined : await findBusybox();
   const programs = [agent, ...busybox === undefined ? await hostPrograms() : [busybox]];
   const kernel = await findKernel(cache);
   const key = await recipeKey(programs, kernel);
@@ -81,8 +81,8 @@ async function entriesOf(
   ];
 }
 
-/** A busybox without libraries; one that has some brings them along like any other program. */
-async function staticBusybox(): Promise<string | undefined> {
+/** A static busybox makes the smaller image; one with libraries brings them along. */
+async function findBusybox(): Promise<string | undefined> {
   return await findProgram("busybox") ?? await findProgram("busybox-static");
 }
 

@@ -27,7 +27,7 @@ export interface GuestXml {
  */
 const bootWords = [
   ...["console=ttyS0", "quiet", "panic=1"],
-  ...["cryptomgr.notests", "noreplace-smp", "no5lvl"],
+  ...["cryptomgr.notests", "noreplace-smp", "no5lvl", "nokaslr"],
 ];
 
 /** The domain of a lab guest: no network, no graphics, booted straight into its kernel. */

@@ -11,7 +11,6 @@ const noLoop = await whyNoLoop();
 const noMount = whyNoMount();
 
 Deno.test("createGuest boots every kind of guest, and the lab leaves nothing behind", async (t) => {
-  const before = await traces();
   let lab: Lab | undefined;
   await t.step("in a hypervisor", async (t) => {
     await using opened = await openLab();
@@ -99,7 +98,7 @@ Deno.test("createGuest boots every kind of guest, and the lab leaves nothing beh
   });
   assert.ok(lab !== undefined);
   await assert.rejects(Deno.stat(lab.folder), Deno.errors.NotFound);
-  assert.deepEqual(await traces(), before);
+  assert.deepEqual(await traces(lab.prefix), []);
 });
 
 Deno.test("openLab removes what a killed lab left behind", async () => {
@@ -188,19 +187,19 @@ async function labsIn(base: string): Promise<readonly string[]> {
   return names.filter((name) => name.startsWith("vmb-lab-"));
 }
 
-/** What a lab could leave on the machine: mounts, loop devices, processes. */
-async function traces(): Promise<readonly string[]> {
+/** What a lab could leave on the machine besides its folder: mounts, processes, loop devices. */
+async function traces(prefix: string): Promise<readonly string[]> {
   const found = (await Deno.readTextFile("/proc/self/mounts")).split("\n");
   for await (const entry of Deno.readDir("/proc")) {
     const command = await Deno.readTextFile(`/proc/${entry.name}/cmdline`).catch(() => "");
-    if (command.includes("vmb-lab-")) found.push(command.replaceAll("\0", " "));
+    found.push(command.replaceAll("\0", " "));
   }
   for await (const entry of Deno.readDir("/sys/block")) {
-    const file = await Deno.readTextFile(`/sys/block/${entry.name}/loop/backing_file`)
-      .catch(() => "");
-    if (file.includes("vmb-lab-")) found.push(file);
+    found.push(
+      await Deno.readTextFile(`/sys/block/${entry.name}/loop/backing_file`).catch(() => ""),
+    );
   }
-  return found.filter((line) => line.includes("vmb-lab-"));
+  return found.filter((line) => line.includes(prefix));
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

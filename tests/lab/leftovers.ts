@@ -22,7 +22,7 @@ async function removeOrphans(base: string): Promise<void> {
     ["virsh", "--quiet", "--connect", "qemu:///system", "list", "--all", "--name"],
     { timeoutMs: 10_000 },
   ).catch(() => undefined);
-  for (const [name] of listed?.stdout.matchAll(/^vmb-lab-\w{5}/gm) ?? []) {
+  for (const [name] of listed?.stdout.matchAll(/^vmb-lab-\w{5}(?=-)/gm) ?? []) {
     const alive = await Deno.stat(join(base, name)).then(() => true, () => false);
     if (!alive) await removeDomainsUsing("qemu:///system", join(base, name));
   }
