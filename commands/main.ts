@@ -14,10 +14,15 @@ export async function runMain(
   { version, args }: { readonly version: string; readonly args: readonly string[] },
 ): Promise<number> {
   const stop = new AbortController();
+  const interrupted = Promise.withResolvers<never>();
+  interrupted.promise.catch(() => {});
+  let shielded = false;
   const unlisten = system.host.onStopSignal((signal) => {
     if (stop.signal.aborted) return;
-    terminal.err(`\nvmb: ${signal}: undoing what was begun\n`);
-    stop.abort(new CancelledError(signal));
+    if (shielded) terminal.err(`\nvmb: ${signal}: undoing what was begun\n`);
+    const error = new CancelledError(signal);
+    stop.abort(error);
+    if (!shielded) interrupted.reject(error);
   });
   const reporter = makeReporter(terminal, system.clock);
   let printed = false;
@@ -26,6 +31,7 @@ export async function runMain(
     terminal,
     version,
     signal: stop.signal,
+    shield: () => void (shielded = true),
     report: reporter,
     async configuration(flags = {}): Promise<Configuration> {
       const configuration = await loadConfiguration(system, { flags });
@@ -39,7 +45,8 @@ export async function runMain(
     },
   };
   try {
-    await makeProgram(context).parseAsync(args, { from: "user" });
+    const program = makeProgram(context).parseAsync(args, { from: "user" });
+    await Promise.race([program, interrupted.promise]);
     return exitCodes.ok;
   } catch (thrown) {
     reporter.done();

@@ -66,6 +66,7 @@ export function backupCommand(context: CommandContext) {
         context.result(options.json, { plan }, () => showPlan(plan));
         return;
       }
+      context.shield();
       const outcome = await backupVm(request, deps);
       context.result(options.json, outcome, () => showOutcome(outcome));
       if (options.strict && outcome.warnings.length > 0) {

@@ -1,5 +1,6 @@
 import { formatBytes } from "../../core/format/bytes.ts";
 import type { StoredBackup } from "../../core/repository/backups.ts";
+import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
@@ -17,7 +18,8 @@ export function listCommand(context: CommandContext) {
       const { listBackups } = await import("../../core/repository/backups.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
-      const backups = await listBackups(context.system.files, settings.backupRoot, { vm });
+      const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
+      const backups = await listBackups(share, settings.backupRoot, { vm });
       context.result(
         json,
         {

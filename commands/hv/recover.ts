@@ -10,6 +10,7 @@ export function recoverCommand(context: CommandContext) {
     .action(async ({ json }) => {
       const { settings } = await context.configuration();
       const { assertRecovered, recover } = await import("../../core/recovery/recover.ts");
+      context.shield();
       const recoveries = await recover(settings.stateDir, {
         system: context.system,
         report: context.report,

@@ -1,6 +1,7 @@
 import { VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
 import type { Manifest } from "../../core/repository/manifest.ts";
+import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
@@ -20,8 +21,9 @@ export function showCommand(context: CommandContext) {
       const { findBackup } = await import("../../core/repository/backups.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
+      const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
       const { folder, manifest, problem } = await findBackup(
-        context.system.files,
+        share,
         settings.backupRoot,
         vm,
         id,

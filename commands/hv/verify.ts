@@ -1,6 +1,7 @@
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
 import type { Verification } from "../../core/repository/verify.ts";
+import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { vmArgument } from "./vm_argument.ts";
@@ -32,12 +33,13 @@ export function verifyCommand(context: CommandContext) {
       const { shareMount } = await import("../../core/repository/share.ts");
       const { system, signal, report } = context;
       await shareMount(system, settings);
+      const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
       const backups = all
-        ? await listBackups(system.files, settings.backupRoot, { vm })
-        : [await findBackup(system.files, settings.backupRoot, vm ?? "", id)];
+        ? await listBackups(share, settings.backupRoot, { vm })
+        : [await findBackup(share, settings.backupRoot, vm ?? "", id)];
       const results: Verification[] = [];
       for (const backup of backups) {
-        const result = await verifyBackup(system, backup, {
+        const result = await verifyBackup({ ...system, files: share }, backup, {
           signal,
           onProgress: (target, done, total) => report({ kind: "progress", target, done, total }),
         });

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
-import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 
 /** A small file of a domain beside its disks: the UEFI variable store, the state of a TPM. */
@@ -92,17 +91,19 @@ async function readTpm(options: CompanionOptions): Promise<Companion | string> {
     return `TPM state "${folder}" is missing: the VM was never started, or it lies elsewhere`;
   }
   const archive = `${stagingFolder}/tpm.tar`;
-  await runOk(system.processes, [
+  const done = await system.processes.run([
     "tar",
     "--create",
     "--sort=name",
     "--numeric-owner",
-    "--warning=no-file-changed",
     `--file=${archive}`,
     `--directory=${folder}`,
     ".",
   ]);
-  return { role: "tpm", name: `${domain.name}-tpm.tar`, content: await system.files.read(archive) };
+  // Status 1: a file changed while it was read (tar manual, "Return Values"); the next read will tell.
+  if (done.code > 1) return `TPM state "${folder}" cannot be read: ${done.stderr.trim()}`;
+  const content = await system.files.read(archive);
+  return { role: "tpm", name: `${domain.name}-tpm.tar`, content };
 }
 
 /** libvirt keys the state of its TPMs by UUID. */

@@ -2,6 +2,7 @@ import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Report } from "../event.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
+import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import type { Phases } from "./phases.ts";
 import type { BackupRequest } from "./plan.ts";
@@ -14,6 +15,8 @@ export interface BackupContext {
   readonly entry: VmEntry;
   readonly request: BackupRequest;
   readonly virsh: Virsh;
+  /** The door to the share: each of its operations has a deadline. */
+  readonly share: Files;
   readonly runId: string;
   /** Id of the backup on the share. */
   readonly id: string;

@@ -33,7 +33,7 @@ const stallFactor = 10;
 
 /** Copies all exports of a capture into a folder, some of them side by side. */
 export async function copyDisks(
-  system: Pick<System, "clock" | "files" | "network">,
+  system: Pick<System, "clock" | "files" | "network" | "processes">,
   capture: Capture,
   options: CopyDisksOptions,
 ): Promise<readonly NamedCopy[]> {
@@ -41,7 +41,7 @@ export async function copyDisks(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const limit = rateLimit(options.bandwidthLimit, system.clock, signal);
-  const watching = watchLocalSpace(system, options, stop);
+  const watching = watchLocalSpace(system, options, stop).catch((error) => stop.abort(error));
   const copies: NamedCopy[] = [];
   const waiting = [...capture.exports];
   const worker = async () => {
@@ -69,18 +69,18 @@ export async function copyDisks(
       copies.push({ target, seconds: Math.round(seconds * 1000) / 1000, ...copy });
     }
   };
-  try {
-    await Promise.all(
-      Array.from({ length: options.parallelDisks }, () =>
-        worker().catch((error) => {
-          stop.abort(error);
-          throw error;
-        })),
-    );
-  } finally {
-    stop.abort();
-    await watching;
-  }
+  // All of them are waited for: one that still wrote would write into a folder that is being removed.
+  const ends = await Promise.allSettled(
+    Array.from({ length: options.parallelDisks }, () =>
+      worker().catch((error) => {
+        stop.abort(error);
+        throw error;
+      })),
+  );
+  stop.abort();
+  await watching;
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
   const order = capture.exports.map(({ target }) => target);
   return copies.sort((a, b) => order.indexOf(a.target) - order.indexOf(b.target));
 }
@@ -92,7 +92,9 @@ async function watchLocalSpace(
   stop: AbortController,
 ): Promise<void> {
   while (!stop.signal.aborted) {
-    const { free } = await files.space(scratchFolder);
+    const space = await files.space(scratchFolder).catch((error) => stop.abort(error));
+    if (space === undefined) return;
+    const { free } = space;
     if (free < leastLocalBytes) {
       stop.abort(
         new VmbError(

@@ -14,10 +14,15 @@ export interface DiskSelection {
   readonly problems: readonly string[];
 }
 
-/** Judges every disk of a domain by what it is, and by what vm-list.yaml says of it. */
+/**
+ * Judges every disk of a domain by what it is, and by what vm-list.yaml says of it.
+ *
+ * @param scratchDir where overlays of ours lie: a disk there is what a killed run left
+ */
 export function selectDisks(
   disks: readonly DomainDisk[],
   entry: Pick<VmEntry, "disks">,
+  scratchDir: string,
 ): DiskSelection {
   const { include, exclude } = entry.disks;
   const chosen: DomainDisk[] = [];
@@ -42,7 +47,9 @@ export function selectDisks(
       skipped.push({ disk, reason });
       continue;
     }
-    const obstacle = obstacleOf(disk);
+    const obstacle = disk.source?.startsWith(`${scratchDir}/`)
+      ? `lies on an overlay of a run that was not recovered ("${disk.source}")`
+      : obstacleOf(disk);
     if (obstacle === undefined) chosen.push(disk);
     else problems.push(`disk ${disk.target} ${obstacle}`);
   }
@@ -63,6 +70,7 @@ function harmlessReason(disk: DomainDisk): string | undefined {
 function obstacleOf(disk: DomainDisk): string | undefined {
   if (disk.device === "lun") return "passes a SCSI LUN through, which has no point in time";
   if (disk.shareable) return "is shareable: another VM may write to it at any moment";
+  if (disk.encrypted) return "is encrypted: a backup would hold its plain data";
   if (disk.transient) return "is transient: its writes are thrown away at shutdown";
   if (disk.type !== "file" && disk.type !== "block") {
     return `is of type "${disk.type}", not file or block`;

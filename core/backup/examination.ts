@@ -5,6 +5,7 @@ import type { Configuration } from "../config/configuration.ts";
 import { openVirsh } from "../libvirt/virsh.ts";
 import { findBackup } from "../repository/backups.ts";
 import { shareMount } from "../repository/share.ts";
+import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import { chooseMethod } from "./choose_method.ts";
 import { entryHere } from "./plan.ts";
@@ -25,17 +26,19 @@ export async function openExamination(
   const { settings } = configuration;
   const entry = entryHere(configuration, vm);
   const virsh = openVirsh(system.processes, settings.libvirtUri);
-  const survey = await surveyDomain(virsh, entry);
+  const survey = await surveyDomain(virsh, entry, settings);
   const choice = chooseMethod(entry.method, survey, entry.agent);
   return {
     preChecks: preBackupChecks({ system, settings, entry, virsh, survey, choice }),
     async postChecks() {
       await shareMount(system, settings);
+      const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
       return postBackupChecks({
         system,
+        share,
         virsh,
         domain: survey.domain,
-        backup: await findBackup(system.files, settings.backupRoot, vm, "latest"),
+        backup: await findBackup(share, settings.backupRoot, vm, "latest"),
         scratchDir: settings.scratchDir,
       });
     },

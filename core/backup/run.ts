@@ -4,13 +4,14 @@ import type { Report } from "../event.ts";
 import { openVirsh } from "../libvirt/virsh.ts";
 import { findDomain } from "../libvirt/domain.ts";
 import { beginJournal } from "../recovery/journal.ts";
-import { recover } from "../recovery/recover.ts";
+import { assertRecovered, recover } from "../recovery/recover.ts";
 import { undoRun } from "../recovery/undo.ts";
 import { backupId, vmFolder } from "../repository/layout.ts";
 import { lockForBackup, type RepositoryLock } from "../repository/lock.ts";
 import { removeStalePartials } from "../repository/partial.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
 import { withDeadline } from "../sys/deadline.ts";
+import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import type { BackupContext } from "./context.ts";
 import { examine, type Examined } from "./examine.ts";
@@ -45,7 +46,7 @@ export async function backupVm(
   options: BackupOptions,
 ): Promise<BackupOutcome> {
   const context = openContext(request, options);
-  const { system, report, phases, log, entry } = context;
+  const { report, phases, log, entry } = context;
   try {
     if (!entry.listed) {
       report({
@@ -60,16 +61,15 @@ export async function backupVm(
       });
     }
     const taken = await recoverAndBackUp(context);
-    await writeSummary(system, context, summarize(context, taken));
+    await writeSummary(context, summarize(context, taken));
     await tellSuccess(context, taken.manifest);
     return { ...taken, warnings: log.warnings() };
   } catch (thrown) {
     const error = toVmbError(thrown);
     const step = phases.current();
-    // Without a mounted share the summary would land on the root disk; the run that holds the lock
-    // writes its own.
-    if (!["repository.locked", "share.not-mounted", "checks.failed"].includes(error.code)) {
-      await writeSummary(system, context, summarize(context, { error, step }));
+    // The run that holds the lock writes its own.
+    if (error.code !== "repository.locked") {
+      await writeSummary(context, summarize(context, { error, step }));
     }
     await tellFailure(context, step, error);
     throw error;
@@ -91,13 +91,15 @@ async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
   const { system, settings, virsh, entry, signal, report } = context;
   const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
   context.phases.begin("recover", "Looking for what a killed run left");
-  await recover(settings.stateDir, { system, report, shareTimeoutMs });
+  const recoveries = await recover(settings.stateDir, { system, report, shareTimeoutMs });
+  // Another VM's trouble must not keep this one from its backup.
+  assertRecovered(recoveries.filter(({ vm }) => vm === entry.name || vm === ""));
   const { uuid } = await findDomain(virsh, entry.name);
   await context.log.keep();
   const lock = await lockOrExplain(context, uuid);
   try {
     const stale = await removeStalePartials(
-      system.files,
+      context.share,
       vmFolder({ root: settings.backupRoot, hypervisor: settings.hypervisorName, vm: entry.name }),
     );
     for (const name of stale) report({ kind: "info", text: `Removed the partial backup ${name}` });
@@ -190,6 +192,7 @@ function openContext(
     entry,
     request,
     virsh: openVirsh(system.processes, settings.libvirtUri),
+    share: shareFiles(system.files, settings.shareTimeoutSeconds * 1000),
     runId: `vmb-${id}-${system.host.pid}`,
     id,
     vmbVersion,

@@ -42,9 +42,15 @@ export function openRunLog(
     text: () => lines.map((line) => `${line}\n`).join(""),
     warnings: () => warnings,
     async keep() {
-      await files.makeFolder(path.slice(0, path.lastIndexOf("/")), { mode: 0o750 });
-      file = await files.appendTo(path);
-      for (const line of lines) await file.append(line);
+      try {
+        await files.makeFolder(path.slice(0, path.lastIndexOf("/")), { mode: 0o750 });
+        const opened = await files.appendTo(path);
+        file = opened;
+        for (const line of [...lines]) writing = writing.then(() => opened.append(line));
+        await writing;
+      } catch (error) {
+        report({ kind: "warning", text: `Log "${path}" is not written: ${String(error)}` });
+      }
     },
     async close() {
       await writing;

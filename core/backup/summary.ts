@@ -1,8 +1,7 @@
-import type { VmbError } from "../error.ts";
+import { toVmbError, type VmbError } from "../error.ts";
 import { metadataFolder } from "../repository/layout.ts";
 import type { Manifest } from "../repository/manifest.ts";
-import { withDeadline } from "../sys/deadline.ts";
-import type { System } from "../sys/system.ts";
+import { shareMount } from "../repository/share.ts";
 import type { BackupContext } from "./context.ts";
 
 /** `metadata/last-run-summary.json`: what the last run of the site was, and how it ended. */
@@ -58,27 +57,24 @@ export function summarize(
 
 /** Writes the summary; a share that does not take it is no new failure. */
 export async function writeSummary(
-  { files }: Pick<System, "files">,
-  { settings, report }: Pick<BackupContext, "settings" | "report">,
+  { system, settings, share, report }: Pick<
+    BackupContext,
+    "system" | "settings" | "share" | "report"
+  >,
   summary: RunSummary,
 ): Promise<void> {
   const folder = metadataFolder(settings.backupRoot);
   try {
-    await withDeadline(
-      "Summary of the run",
-      settings.shareTimeoutSeconds * 1000,
-      (async () => {
-        if (await files.inspect(folder) === undefined) return;
-        await files.write(
-          `${folder}/last-run-summary.json`,
-          `${JSON.stringify(summary, null, 2)}\n`,
-          {
-            mode: 0o644,
-          },
-        );
-      })(),
-    );
+    // On an unmounted share it would land on the root disk.
+    await shareMount(system, settings);
+    await share.makeFolder(folder);
+    await share.write(`${folder}/last-run-summary.json`, `${JSON.stringify(summary, null, 2)}\n`, {
+      mode: 0o640,
+    });
   } catch (error) {
-    report({ kind: "warning", text: `Summary of the run was not written: ${String(error)}` });
+    report({
+      kind: "warning",
+      text: `Summary of the run was not written: ${toVmbError(error).message}`,
+    });
   }
 }

@@ -34,30 +34,37 @@ export interface Survey {
 }
 
 /** @throws {VmbError} `libvirt.no-domain`, `libvirt.connect` */
-export async function surveyDomain(virsh: Virsh, entry: VmEntry): Promise<Survey> {
+export async function surveyDomain(
+  virsh: Virsh,
+  entry: VmEntry,
+  { scratchDir }: { readonly scratchDir: string },
+): Promise<Survey> {
   const domain = await findDomain(virsh, entry.name);
-  const [state = "no state", info, inactive, sizes] = await Promise.all([
+  const [state = "no state", info, inactive] = await Promise.all([
     domainState(virsh, domain),
     domainInfo(virsh, domain),
     persistentXml(virsh, domain),
-    domainBlockSizes(virsh, domain),
   ]);
-  const running = state === "running";
   const description = describeDomain(
     state === "shut off" ? inactive : await liveXml(virsh, domain),
   );
+  const disks = selectDisks(description.disks, entry, scratchDir);
+  const [sizes, silence] = await Promise.all([
+    domainBlockSizes(virsh, domain, disks.chosen.map(({ target }) => target)),
+    state !== "running"
+      ? undefined
+      : description.agent
+      ? agentProblem(virsh, domain)
+      : "no guest agent channel is configured",
+  ]);
   return {
     domain,
     state,
     info,
     description,
     persistentXml: inactive,
-    disks: selectDisks(description.disks, entry),
+    disks,
     sizes,
-    agentProblem: !running
-      ? undefined
-      : description.agent
-      ? await agentProblem(virsh, domain)
-      : "no guest agent channel is configured",
+    agentProblem: silence,
   };
 }

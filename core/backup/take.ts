@@ -6,7 +6,9 @@ import { captureSnapshot } from "../capture/snapshot.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { versions } from "../libvirt/domain_info.ts";
+import { toVmbError, VmbError } from "../error.ts";
 import type { Journal } from "../recovery/journal.ts";
+import { removeUnusedScratch } from "../recovery/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
 import { type BackupAddress, logName } from "../repository/layout.ts";
 import type { Manifest } from "../repository/manifest.ts";
@@ -45,7 +47,7 @@ export async function takeBackup(
   };
 
   phases.begin("prepare", `Preparing ${context.id}`);
-  const partial = await beginPartial(system.files, journal, address);
+  const partial = await beginPartial(context.share, journal, address);
   await partial.add(`${entry.name}.xml`, "domain-xml", survey.persistentXml);
   await runPreBackupCommands(context);
   for (const { name, content } of await captureConfigs(context)) {
@@ -64,6 +66,7 @@ export async function takeBackup(
     ...folders,
     freezeTimeoutSeconds: settings.freezeTimeoutSeconds,
     agentAnswers: survey.state === "running" && survey.agentProblem === undefined,
+    managedSave: survey.info.managedSave,
     report,
   };
   const { value: capture, companions, warnings } = await readAround(
@@ -82,7 +85,6 @@ export async function takeBackup(
       report({ kind: "info", text: `File systems stood still for at most ${capture.frozenMs} ms` });
     }
     for (const text of warnings) report({ kind: "warning", text });
-    await addCompanions(partial, companions);
     phases.begin("copy", `Copying ${capture.exports.map(({ target }) => target).join(", ")}`);
     copies = await copyDisks(system, capture, {
       vm: entry.name,
@@ -97,32 +99,48 @@ export async function takeBackup(
       signal,
     });
     await capture.assertWhole();
-  } finally {
+  } catch (error) {
     phases.begin("release", `Releasing "${entry.name}"`);
-    await capture.release();
+    throw await alsoFailed(error, () => capture.release());
   }
+  phases.begin("release", `Releasing "${entry.name}"`);
+  await capture.release();
 
   const images = await readBackImages(context, partial, copies);
   phases.begin("publish", "Publishing");
+  await addCompanions(partial, companions);
   await partial.add(logName, "log", context.log.text());
   const manifest = await describe(context, { survey, capture, copies, partial, images });
   const folder = await partial.publish(manifest);
 
   phases.begin("post-checks", "Checking the VM and the backup");
   // What QEMU left there is ours to delete, now that nothing serves from it.
-  await system.files.remove(folders.scratchFolder);
+  await removeUnusedScratch({ system, virsh, domain }, folders.scratchFolder);
   const after = await runChecks(
     postBackupChecks({
       system,
+      share: context.share,
       virsh,
       domain,
-      backup: await readBackup(system.files, address),
+      backup: await readBackup(context.share, address),
       scratchDir: settings.scratchDir,
     }),
     report,
   );
   assertPassed(`Checks after the backup of "${entry.name}"`, after);
   return { folder, manifest, checks: [...checks, ...after] };
+}
+
+/** Runs a cleanup after an error; if it fails too, both are told. */
+async function alsoFailed(thrown: unknown, cleanup: () => Promise<void>): Promise<VmbError> {
+  const error = toVmbError(thrown);
+  try {
+    await cleanup();
+    return error;
+  } catch (second) {
+    const { message, hint } = toVmbError(second);
+    return new VmbError(`${error.message}; and then: ${message}`, { ...error, hint });
+  }
 }
 
 function startCapture(method: Capture["method"], context: CaptureContext): Promise<Capture> {

@@ -1,11 +1,13 @@
-import { VmbError } from "../error.ts";
+import { toVmbError, VmbError } from "../error.ts";
+import type { Report } from "../event.ts";
 import { type Domain, domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { domainInfo } from "../libvirt/domain_info.ts";
 import { describeDomain, type DomainDisk, withDisksOf } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { OverlayDisk } from "../recovery/journal.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
-import type { Report } from "../event.ts";
+import { assertOursOnTop, commitLive } from "./commit_live.ts";
 
 /** What removing overlays needs; a capture and `recover` both have it. */
 export interface CommitContext {
@@ -16,95 +18,47 @@ export interface CommitContext {
   readonly report: Report;
 }
 
-/** How long an active commit may take to catch up with the guest, once it has copied everything. */
-const readyPatienceMs = 10 * 60_000;
-
 /**
  * Commits overlays of ours back into their base images and takes them away. It may be called at any state
  * that a kill leaves, any number of times: overlays that are already gone are passed over, a commit that
  * already runs is waited for.
  *
- * An overlay file is deleted only after the live and the persistent XML of every disk show the base.
+ * An overlay file is deleted only after the live and the persistent XML of every disk, asked afresh, no longer
+ * name it.
  *
- * @throws {VmbError} `capture.overlay-foreign` when another overlay lies above ours; `capture.commit` when a
- *   commit does not finish. The domain then runs on, on its overlay
+ * @throws {VmbError} `capture.overlay-foreign` when another overlay lies above ours; `capture.managed-save`;
+ *   `capture.commit` when a commit does not finish. The domain then runs on, on its overlay
  */
 export async function removeOverlays(
   context: CommitContext,
   overlay: { readonly disks: readonly OverlayDisk[]; readonly xmlFile: string },
 ): Promise<void> {
   const { virsh, domain, system } = context;
+  const failures: VmbError[] = [];
   const state = await domainState(virsh, domain);
-  const running = state !== undefined && state !== "shut off" && state !== "crashed";
-  if (running) await commitLive(context, overlay.disks);
-  else await commitOffline(context, overlay, state !== undefined);
+  if (isActive(state)) {
+    // A disk that cannot be committed must not keep the others on their overlays.
+    for (const disk of overlay.disks) {
+      try {
+        await commitLive(context, disk);
+      } catch (error) {
+        failures.push(toVmbError(error));
+      }
+    }
+  } else await commitOffline(context, overlay, state !== undefined);
 
-  const left = await disksOnOverlay(virsh, domain, overlay.disks, {
-    running,
-    known: state !== undefined,
-  });
+  const [first] = failures;
+  if (first !== undefined) {
+    throw new VmbError(failures.map(({ message }) => message).join("; "), first);
+  }
+  const left = await disksOnOverlay(context, overlay.disks);
   if (left.length > 0) {
     throw new VmbError(
       `Disks ${left.join(", ")} of "${domain.name}" are still on an overlay after the commit`,
-      { code: "capture.commit", hint: `Run: vmb hv recover; the overlay files are kept` },
+      { code: "capture.commit", hint: "Run: vmb hv recover; the overlay files are kept" },
     );
   }
   for (const { overlay: path } of overlay.disks) await system.files.remove(path);
-}
-
-async function commitLive(context: CommitContext, disks: readonly OverlayDisk[]): Promise<void> {
-  const { virsh, domain } = context;
-  for (const disk of disks) {
-    const now = await liveDisk(virsh, domain, disk.target);
-    if (now?.source === disk.base && now.mirror === undefined) continue;
-    assertOursOnTop(domain, disk, now?.source);
-    if (now?.mirror === undefined) {
-      await virsh.run(
-        ["blockcommit", domain.uuid, disk.target, "--active", `--base=${disk.base}`],
-        { timeoutMs: 120_000 },
-      );
-    }
-    await pivotWhenReady(context, disk);
-  }
-}
-
-async function pivotWhenReady(context: CommitContext, disk: OverlayDisk): Promise<void> {
-  const { virsh, domain, system, report } = context;
-  const end = system.clock.monotonic() + readyPatienceMs;
-  for (let pause = 20; system.clock.monotonic() < end; pause = Math.min(pause * 2, 2000)) {
-    const now = await liveDisk(virsh, domain, disk.target);
-    if (now?.source === disk.base && now.mirror === undefined) return;
-    if (now?.mirror === undefined) {
-      throw new VmbError(
-        `Commit of disk ${disk.target} of "${domain.name}" ended before its pivot`,
-        {
-          code: "capture.commit",
-          hint: "Is the base image's file system full? Then make room and run: vmb hv recover",
-        },
-      );
-    }
-    if (now.mirror.ready) {
-      const pivot = await virsh.attempt(["blockjob", domain.uuid, disk.target, "--pivot"], {
-        timeoutMs: 120_000,
-      });
-      if (pivot.code === 0) continue;
-      report({
-        kind: "info",
-        text: `Pivot of ${disk.target} is tried again: ${pivot.stderr.trim()}`,
-      });
-    }
-    await system.clock.sleep(pause);
-  }
-  throw new VmbError(
-    `Commit of disk ${disk.target} of "${domain.name}" was not ready within ${
-      readyPatienceMs / 60_000
-    } min`,
-    {
-      code: "capture.commit",
-      hint:
-        "The guest writes faster than the commit copies; it runs on safely. Later run: vmb hv recover",
-    },
-  );
 }
 
 /**
@@ -118,13 +72,21 @@ async function commitOffline(
 ): Promise<void> {
   const current = persistent ? await persistentXml(virsh, domain) : undefined;
   const onOverlay = current === undefined ? overlay.disks : overlay.disks.filter((disk) => {
-    const source = describeDomain(current).disks.find((now) => now.target === disk.target)?.source;
+    const source = sourceOf(describeDomain(current).disks, disk);
     if (source === disk.base) return false;
     assertOursOnTop(domain, disk, source);
     return true;
   });
+  if (onOverlay.length === 0) return;
+  if (persistent && (await domainInfo(virsh, domain)).managedSave) {
+    throw new VmbError(`"${domain.name}" was saved to disk while it was on our overlays`, {
+      code: "capture.managed-save",
+      hint: "Its saved memory names them: start the VM, then run: vmb hv recover",
+    });
+  }
   for (const disk of onOverlay) {
     if (await system.files.inspect(disk.overlay) === undefined) {
+      if (!persistent) continue;
       throw new VmbError(`Overlay "${disk.overlay}" of "${domain.name}" is missing`, {
         code: "capture.overlay-missing",
         hint:
@@ -137,7 +99,7 @@ async function commitOffline(
       { timeoutMs: 24 * 3600_000 },
     );
   }
-  if (current === undefined || onOverlay.length === 0) return;
+  if (current === undefined) return;
   const restored = withDisksOf(
     current,
     await system.files.readText(overlay.xmlFile),
@@ -148,41 +110,32 @@ async function commitOffline(
   await virsh.run(["define", file]);
 }
 
-function assertOursOnTop(domain: Domain, disk: OverlayDisk, top: string | undefined): void {
-  if (top === disk.overlay) return;
-  throw new VmbError(
-    `Disk ${disk.target} of "${domain.name}" is on "${top}": neither its base nor our overlay`,
-    {
-      code: "capture.overlay-foreign",
-      hint: `Someone else changed the chain above "${disk.overlay}"; bring it back to that first`,
-    },
-  );
-}
-
+/** Targets whose live or persistent disk, as libvirt says now, is on its overlay or on its way off it. */
 async function disksOnOverlay(
-  virsh: Virsh,
-  domain: Domain,
+  { virsh, domain }: CommitContext,
   disks: readonly OverlayDisk[],
-  { running, known }: { running: boolean; known: boolean },
 ): Promise<readonly string[]> {
-  if (!known) return [];
+  const state = await domainState(virsh, domain);
+  if (state === undefined) return [];
   const views = [
     await persistentXml(virsh, domain),
-    ...(running ? [await liveXml(virsh, domain)] : []),
-  ]
-    .map((xml) => describeDomain(xml).disks);
-  return disks.filter(({ target, base }) =>
+    ...(isActive(state) ? [await liveXml(virsh, domain)] : []),
+  ].map((xml) => describeDomain(xml).disks);
+  return disks.filter(({ target, overlay }) =>
     views.some((view) => {
       const disk = view.find((candidate) => candidate.target === target);
-      return disk !== undefined && (disk.source !== base || disk.mirror !== undefined);
+      if (disk === undefined) return false;
+      const chain = [disk.source, ...disk.backing.map(({ source }) => source)];
+      return disk.mirror !== undefined || chain.includes(overlay);
     })
   ).map(({ target }) => target);
 }
 
-async function liveDisk(
-  virsh: Virsh,
-  domain: Domain,
-  target: string,
-): Promise<DomainDisk | undefined> {
-  return describeDomain(await liveXml(virsh, domain)).disks.find((disk) => disk.target === target);
+/** Whatever is not shut off has its images open. */
+function isActive(state: Awaited<ReturnType<typeof domainState>>): boolean {
+  return state !== undefined && state !== "shut off" && state !== "crashed";
+}
+
+function sourceOf(disks: readonly DomainDisk[], { target }: OverlayDisk): string | undefined {
+  return disks.find((disk) => disk.target === target)?.source;
 }

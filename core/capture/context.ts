@@ -22,5 +22,7 @@ export interface CaptureContext {
   readonly freezeTimeoutSeconds: number;
   /** Whether the guest agent answered just now. */
   readonly agentAnswers: boolean;
+  /** A saved memory image waits for the domain's next start. */
+  readonly managedSave: boolean;
   readonly report: Report;
 }

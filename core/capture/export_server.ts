@@ -18,15 +18,18 @@ export interface ExportServer {
  * Serves images read-only by one `qemu-nbd` each. Image locks are shared: a domain that wants to start, or
  * runs on an overlay above the image, is never kept from its disk.
  *
- * @param folder sockets and logs lie here, so that a server left behind is found by its command line
+ * @param folders where sockets lie, so that a server left behind is found by its command line; and where logs
+ *   lie, which is no folder of QEMU's user
  */
 export async function serveImages(
   system: Pick<System, "processes" | "files" | "clock">,
   images: readonly ServedImage[],
-  folder: string,
+  folders: { readonly sockets: string; readonly logs: string },
 ): Promise<ExportServer> {
   const servers = await Promise.all(images.map(async ({ target, path, format }) => {
-    const socketPath = `${folder}/${target}.sock`;
+    const socketPath = `${folders.sockets}/${target}.sock`;
+    const log = `${folders.logs}/${target}.qemu-nbd.log`;
+    const pidFile = `${folders.logs}/${target}.qemu-nbd.pid`;
     const daemon = await system.processes.start(
       [
         "qemu-nbd",
@@ -34,20 +37,26 @@ export async function serveImages(
         "--persistent",
         "--shared=16",
         `--socket=${socketPath}`,
+        `--pid-file=${pidFile}`,
         `--export-name=${target}`,
         "--image-opts",
         imageOptions(path, format),
       ],
-      `${folder}/${target}.qemu-nbd.log`,
+      log,
     );
-    return { target, path, socketPath, daemon };
+    return { target, path, socketPath, pidFile, log, daemon };
   }));
   const stop = async () => {
     for (const { daemon } of servers) daemon.kill();
-    await Promise.all(servers.map(({ daemon }) => daemon.exited));
+    const gone = Promise.all(servers.map(({ daemon }) => daemon.exited));
+    // One that hangs in the kernel must not keep a domain on its overlays.
+    const waiting = new AbortController();
+    await Promise.race([gone, system.clock.sleep(10_000, waiting.signal).catch(() => {})]);
+    waiting.abort();
+    for (const { daemon } of servers) daemon.kill("SIGKILL");
   };
   try {
-    for (const server of servers) await socketOf(server);
+    for (const server of servers) await ready(server);
   } catch (error) {
     await stop();
     throw error;
@@ -57,15 +66,16 @@ export async function serveImages(
     stop,
   };
 
-  async function socketOf({ target, path, socketPath, daemon }: (typeof servers)[number]) {
+  /** The socket is there before the image is opened; the pid file comes after both. */
+  async function ready({ path, pidFile, log, daemon }: (typeof servers)[number]) {
     let status: number | undefined;
     daemon.exited.then((code) => status = code);
     const until = system.clock.monotonic() + 10_000;
-    while (await system.files.inspect(socketPath) === undefined) {
+    while (await system.files.inspect(pidFile) === undefined) {
       if (status !== undefined || system.clock.monotonic() > until) {
-        const log = await system.files.readText(`${folder}/${target}.qemu-nbd.log`);
+        const words = (await system.files.readText(log)).trim();
         throw new VmbError(
-          `Image "${path}" cannot be served: ${log.trim() || `qemu-nbd ended with ${status}`}`,
+          `Image "${path}" cannot be served: ${words || `qemu-nbd ended with ${status}`}`,
           { code: "capture.export" },
         );
       }

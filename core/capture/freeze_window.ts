@@ -1,7 +1,8 @@
 import { VmbError } from "../error.ts";
 import { freezeStatus, thaw } from "../libvirt/agent.ts";
-import { type BatchPart, readBatch } from "../libvirt/batch.ts";
+import type { BatchPart } from "../libvirt/batch.ts";
 import type { Argv } from "../sys/process.ts";
+import { runBatch, unfinished } from "./batch_run.ts";
 import type { CaptureContext } from "./context.ts";
 
 /** How a command that ran while the guest stood still went. */
@@ -9,7 +10,10 @@ export interface WindowOutcome {
   readonly part: BatchPart;
   /** Upper bound of the frozen time, in milliseconds: freeze, command and thaw together. */
   readonly frozenMs: number;
+  /** When the command had ended, by virsh's own times. */
   readonly instant: Date;
+  /** Why the guest may not have stood still; `undefined` when it surely did. */
+  readonly doubt: string | undefined;
 }
 
 /**
@@ -17,45 +21,52 @@ export interface WindowOutcome {
  * lives on when we are killed. The thaw is tried whatever came before it, and it is checked.
  *
  * @throws {VmbError} `capture.freeze` when the guest did not freeze; then the command may have run all the
- *   same and must be undone by the caller. `capture.thaw` when the guest cannot be shown to be thawed
+ *   same and must be undone by the caller. `capture.thaw` when the guest cannot be shown to be thawed;
+ *   `capture.unfinished`
  */
 export async function runFrozen(context: CaptureContext, command: Argv): Promise<WindowOutcome> {
-  const { virsh, domain, journal, freezeTimeoutSeconds, system, stagingFolder } = context;
-  const log = `${stagingFolder}/freeze.log`;
-  const commands: readonly Argv[] = [
+  const { domain, journal, freezeTimeoutSeconds, system } = context;
+  const begun = system.clock.monotonic();
+  await journal.write({ step: "freeze" });
+  const { parts, startedAt } = await runBatch(context, "freeze", [
     ["guest-agent-timeout", domain.uuid, `--timeout=${freezeTimeoutSeconds}`],
     ["domfsfreeze", domain.uuid],
     command,
     ["domfsthaw", domain.uuid],
     // Back to libvirt's own default, which is to wait for ever.
     ["guest-agent-timeout", domain.uuid, "--timeout=-2"],
-  ];
-  await journal.write({ step: "freeze" });
-  const child = await virsh.startBatch(commands, log);
-  // A hung agent may use its whole time for the freeze and again for the thaw.
-  const patience = (2 * freezeTimeoutSeconds + 60) * 1000;
-  const waiting = new AbortController();
-  try {
-    await Promise.race([child.exited, system.clock.sleep(patience, waiting.signal)]);
-  } finally {
-    waiting.abort();
-  }
-  const parts = readBatch(commands, await system.files.readText(log));
-  const [, freeze, part, thawed] = parts as [BatchPart, BatchPart, BatchPart, BatchPart, BatchPart];
+  ]).catch(async (error) => {
+    // The process may hang before its thaw: it is worth a try from outside.
+    if (error instanceof VmbError && error.code === unfinished) await ensureThawed(context);
+    throw error;
+  });
+  const [timeout, freeze, part, thawed] = parts;
   if (thawed.failed) await ensureThawed(context);
   await journal.write({ step: "thawed" });
   if (freeze.failed) {
     throw new VmbError(`Freeze of the file systems of "${domain.name}" failed: ${freeze.words}`, {
       code: "capture.freeze",
-      hint: "Look at qemu-guest-agent in the guest, or use --method snapshot with agent: fallback",
+      hint:
+        "Look at qemu-guest-agent in the guest; or accept crash consistency with agent: fallback",
     });
   }
+  const commandEnd = (timeout.ms ?? 0) + (freeze.ms ?? 0) + (part.ms ?? 0);
   return {
     part,
-    frozenMs: Math.ceil((freeze.ms ?? 0) + (part.ms ?? 0) + (thawed.ms ?? 0)),
-    instant: system.clock.now(),
+    frozenMs: thawed.failed
+      ? Math.ceil(system.clock.monotonic() - begun)
+      : Math.ceil((freeze.ms ?? 0) + (part.ms ?? 0) + (thawed.ms ?? 0)),
+    instant: new Date(startedAt.getTime() + commandEnd),
+    doubt: thawed.failed
+      ? `the thaw failed at first: ${thawed.words}`
+      : /^Froze 0 /m.test(freeze.words)
+      ? "the agent froze no file system"
+      : undefined,
   };
 }
+
+/** Seconds that the agent may take for a thaw of its own. */
+const thawSeconds = 20;
 
 /**
  * Thaws until the agent itself says that nothing is frozen. An agent that was late may still freeze the
@@ -70,7 +81,7 @@ export async function ensureThawed(
   let last = "";
   do {
     try {
-      await thaw(virsh, domain);
+      await thaw(virsh, domain, thawSeconds);
       if (await freezeStatus(virsh, domain) === "thawed") return;
       last = "the agent says that they are still frozen";
     } catch (error) {

@@ -10,12 +10,16 @@ import { serveImages } from "./export_server.ts";
  * themselves, and the capture then is lost.
  */
 export async function captureOffline(context: CaptureContext): Promise<Capture> {
-  const { virsh, domain, disks, scratchFolder, system } = context;
+  const { virsh, domain, disks, scratchFolder, stagingFolder, managedSave, system } = context;
   let started: string | undefined;
   const events = system.processes.follow(
-    virsh.argv(["event", "--domain", domain.uuid, "--event", "lifecycle", "--loop"]),
+    // The log's name makes the process ours, should it be left behind.
+    virsh.argv([
+      ...["--log", `${stagingFolder}/events.log`],
+      ...["event", "--domain", domain.uuid, "--event", "lifecycle", "--loop"],
+    ]),
     (line) => {
-      if (/Started|Resumed/.test(line)) started = line;
+      if (/: (Started|Resumed)\b[^:']*$/.test(line)) started = line;
     },
   );
   const images = disks.map((disk) => ({
@@ -30,14 +34,18 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
     }));
   const before = await stamps();
 
-  const server = await serveImages(system, images, scratchFolder).catch(async (error) => {
+  const server = await serveImages(system, images, {
+    sockets: scratchFolder,
+    logs: stagingFolder,
+  }).catch(async (error) => {
     await events.stop();
     throw error;
   });
   let released: Promise<void> | undefined;
   return {
     method: "offline",
-    consistency: "offline",
+    // With a saved memory image the disks are those of a guest that was stopped at work.
+    consistency: managedSave ? "crash" : "offline",
     instant: system.clock.now(),
     frozenMs: undefined,
     exports: server.exports,

@@ -1,6 +1,7 @@
 import { VmbError } from "../error.ts";
 import { domainRunId } from "../libvirt/domain.ts";
 import { endBackupJob, pullJobXml, runningBackupXml } from "../libvirt/backup_job.ts";
+import { unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
 import type { CaptureContext } from "./context.ts";
 import { runFrozen, type WindowOutcome } from "./freeze_window.ts";
@@ -39,12 +40,19 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
       });
     }
   } catch (error) {
-    await release();
+    // A job that may still begin cannot be ended yet; the journal keeps it.
+    if (!(error instanceof VmbError && error.code === unfinished)) await release();
     throw error;
+  }
+  if (window.doubt !== undefined) {
+    context.report({
+      kind: "warning",
+      text: `The image is only crash-consistent: ${window.doubt}`,
+    });
   }
   return {
     method: "quiesce",
-    consistency: "filesystem",
+    consistency: window.doubt === undefined ? "filesystem" : "crash",
     instant: window.instant,
     frozenMs: window.frozenMs,
     exports: disks.map(({ target }) => ({ target, socketPath, exportName: target })),

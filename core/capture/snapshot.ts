@@ -1,8 +1,9 @@
 import { VmbError } from "../error.ts";
-import { readBatch } from "../libvirt/batch.ts";
-import { domainRunId, persistentXml } from "../libvirt/domain.ts";
+import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { describeDomain } from "../libvirt/domain_xml.ts";
 import { snapshotCommand } from "../libvirt/snapshot.ts";
 import type { OverlayDisk } from "../recovery/journal.ts";
+import { runBatch, unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
 import { removeOverlays } from "./commit.ts";
 import type { CaptureContext } from "./context.ts";
@@ -23,7 +24,6 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
   }));
   const xmlFile = `${stagingFolder}/before.xml`;
   await system.files.write(xmlFile, await persistentXml(virsh, domain));
-  const runId = await domainRunId(virsh, domain);
   await journal.write({ step: "overlay", disks: overlays, xmlFile });
 
   let server: ExportServer | undefined;
@@ -40,8 +40,9 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
     server = await serveImages(
       system,
       overlays.map(({ target, base, baseFormat }) => ({ target, path: base, format: baseFormat })),
-      scratchFolder,
+      { sockets: scratchFolder, logs: stagingFolder },
     );
+    const before = await stamps(system, overlays);
     return {
       method: "snapshot",
       consistency: context.agentAnswers ? "filesystem" : "crash",
@@ -49,58 +50,74 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
       frozenMs: context.agentAnswers ? snapshot.ms : undefined,
       exports: server.exports,
       async assertWhole() {
-        // The images below the overlays stand still whether the domain runs or not.
-        if (await domainRunId(virsh, domain).catch(() => undefined) !== runId) {
-          context.report({
-            kind: "warning",
-            text:
-              `"${domain.name}" was stopped or restarted during the copy; the captured instant is whole`,
-          });
-        }
+        const state = await domainState(virsh, domain);
+        const running = state !== undefined && state !== "shut off";
+        const { disks: now } = describeDomain(
+          running ? await liveXml(virsh, domain) : await persistentXml(virsh, domain),
+        );
+        const after = await stamps(system, overlays);
+        overlays.forEach(({ target, overlay }, index) => {
+          const disk = now.find((candidate) => candidate.target === target);
+          const still = disk?.source === overlay && disk.mirror === undefined;
+          if (still && before[index] === after[index]) return;
+          throw new VmbError(
+            `The capture of "${domain.name}" was lost: ${
+              still
+                ? `the image below the overlay of ${target} was written to`
+                : `disk ${target} left its overlay`
+            } during the copy`,
+            {
+              code: "capture.lost",
+              hint: "Did another program commit the overlay? Run the backup again",
+            },
+          );
+        });
       },
       release,
     };
   } catch (error) {
-    await release();
+    // An overlay that may still appear cannot be committed yet; the journal keeps it.
+    if (!(error instanceof VmbError && error.code === unfinished)) await release();
     throw error;
   }
+}
+
+/** What changes when an image is written to; a block device shows nothing of it. */
+function stamps(
+  { files }: Pick<CaptureContext["system"], "files">,
+  overlays: readonly OverlayDisk[],
+): Promise<readonly string[]> {
+  return Promise.all(overlays.map(async ({ base }) => {
+    const info = await files.inspectTarget(base);
+    return `${info?.kind} ${info?.size} ${info?.modified}`;
+  }));
 }
 
 async function takeSnapshot(
   context: CaptureContext,
   overlays: readonly OverlayDisk[],
 ): Promise<{ instant: Date; ms: number }> {
-  const { virsh, domain, description, journal, agentAnswers, freezeTimeoutSeconds, system } =
-    context;
-  const log = `${context.stagingFolder}/snapshot.log`;
+  const { domain, description, journal, agentAnswers, freezeTimeoutSeconds } = context;
   const overlayOf = new Map(overlays.map(({ target, overlay }) => [target, overlay]));
-  const commands = [
+  if (agentAnswers) await journal.write({ step: "freeze" });
+  const { parts: [timeout, part], startedAt } = await runBatch(context, "snapshot", [
     ["guest-agent-timeout", domain.uuid, `--timeout=${freezeTimeoutSeconds}`],
     snapshotCommand(domain, {
-      name: context.journal.run,
+      name: journal.run,
       quiesce: agentAnswers,
       disks: description.disks.map(({ target }) => ({ target, overlay: overlayOf.get(target) })),
     }),
     ["guest-agent-timeout", domain.uuid, "--timeout=-2"],
-  ] as const;
-  if (agentAnswers) await journal.write({ step: "freeze" });
-  const child = await virsh.startBatch(commands, log);
-  const waiting = new AbortController();
-  await Promise.race([
-    child.exited,
-    system.clock.sleep((2 * freezeTimeoutSeconds + 60) * 1000, waiting.signal),
   ]);
-  waiting.abort();
-  const instant = system.clock.now();
-  const part = readBatch(commands, await system.files.readText(log))[1];
   if (agentAnswers) {
-    if (part?.failed !== false) await ensureThawed(context);
+    if (part.failed) await ensureThawed(context);
     await journal.write({ step: "thawed" });
   }
-  if (part?.failed !== false) {
-    throw new VmbError(`Snapshot of "${domain.name}" failed: ${part?.words ?? ""}`, {
+  if (part.failed) {
+    throw new VmbError(`Snapshot of "${domain.name}" failed: ${part.words}`, {
       code: "capture.snapshot",
     });
   }
-  return { instant, ms: Math.ceil(part.ms ?? 0) };
+  const ms = part.ms ?? 0;
+  return { instant: new Date(startedAt.getTime() + (timeout.ms ?? 0) + ms), ms: Math.ceil(ms) };
 }

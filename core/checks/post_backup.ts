@@ -7,11 +7,14 @@ import type { Virsh } from "../libvirt/virsh.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import { readChecksums } from "../repository/checksums.ts";
 import { checksumsName } from "../repository/layout.ts";
+import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
 
 export interface PostBackupContext {
   readonly system: Pick<System, "files">;
+  /** The door to the share. */
+  readonly share: Files;
   readonly virsh: Virsh;
   readonly domain: Domain;
   readonly backup: StoredBackup;
@@ -99,13 +102,13 @@ async function noLeftovers({ system, scratchDir }: PostBackupContext): Promise<C
     : warned(`left in "${scratchDir}": ${left.join(", ")}`, "Run: vmb hv recover");
 }
 
-async function filesPresent({ system, backup }: PostBackupContext): Promise<CheckVerdict> {
+async function filesPresent({ share, backup }: PostBackupContext): Promise<CheckVerdict> {
   const path = `${backup.folder}/${checksumsName}`;
-  const checksums = readChecksums(await system.files.readText(path), path);
+  const checksums = readChecksums(await share.readText(path), path);
   const sizes = new Map(backup.manifest?.files.map(({ name, size }) => [name, size]));
   let bytes = 0;
   for (const { name } of checksums) {
-    const info = await system.files.inspect(`${backup.folder}/${name}`);
+    const info = await share.inspect(`${backup.folder}/${name}`);
     if (info === undefined) return failed(`"${name}" is missing`);
     const expected = sizes.get(name);
     if (expected !== undefined && expected !== info.size) {
@@ -117,11 +120,11 @@ async function filesPresent({ system, backup }: PostBackupContext): Promise<Chec
   return passed(`${checksums.length + 1} files, ${bytes} bytes`);
 }
 
-async function domainXml({ system, backup }: PostBackupContext): Promise<CheckVerdict> {
+async function domainXml({ share, backup }: PostBackupContext): Promise<CheckVerdict> {
   const { manifest, folder } = backup;
   const file = manifest?.files.find(({ role }) => role === "domain-xml");
   if (manifest === undefined || file === undefined) return failed("the domain XML is missing");
-  const description = describeDomain(await system.files.readText(`${folder}/${file.name}`));
+  const description = describeDomain(await share.readText(`${folder}/${file.name}`));
   if (description.uuid !== manifest.vm.uuid) {
     return failed(`the domain XML has the UUID "${description.uuid}", not "${manifest.vm.uuid}"`);
   }

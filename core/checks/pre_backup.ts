@@ -4,11 +4,14 @@ import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { runningBackupXml } from "../libvirt/backup_job.ts";
+import { busyDisks } from "../libvirt/block_job.ts";
 import { domainMoments } from "../libvirt/domain_info.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import { probeShareWrite, shareFreeBytes, shareMount } from "../repository/share.ts";
+import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
-import { type Check, failed, passed, warned } from "./check.ts";
+import { localSpace, scratchFolder } from "./scratch.ts";
+import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
 
 export interface PreBackupContext {
   readonly system: Pick<System, "files" | "processes" | "host">;
@@ -22,12 +25,9 @@ export interface PreBackupContext {
 /** Room that a backup leaves on the share beyond the data of the VM, in bytes. */
 const shareReserve = 256 * 1024 ** 2;
 
-/** Part of the VM's data that the guest is expected to overwrite at most during a copy. */
-const scratchShare = 0.1;
-
 /** All that must be so before a domain is touched. */
 export function preBackupChecks(context: PreBackupContext): readonly Check[] {
-  const { survey, choice, entry, settings, system, virsh } = context;
+  const { survey, choice, settings, system, virsh } = context;
   const expectedBytes = expectedSize(survey);
   return [
     {
@@ -73,28 +73,9 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
         return passed("no snapshots, no checkpoints");
       },
     },
-    { name: "no-overlays", run: () => overlays(survey, entry) },
-    {
-      name: "no-block-jobs",
-      run: async () => {
-        const jobs = survey.description.disks.filter(({ mirror }) => mirror !== undefined);
-        if (jobs.length > 0) {
-          return failed(
-            `a block job runs: ${
-              jobs.map(({ target, mirror }) => `${mirror?.job} on ${target}`).join(", ")
-            }`,
-            `Wait for it, or end it: virsh blockjob ${survey.domain.uuid} ${
-              jobs[0]?.target
-            } --abort`,
-          );
-        }
-        if (survey.state !== "running") return passed("no block jobs");
-        if (await runningBackupXml(virsh, survey.domain) === undefined) {
-          return passed("no block jobs");
-        }
-        return failed("a backup job of another program runs", "Wait until it has ended");
-      },
-    },
+    { name: "no-overlays", run: () => overlays(context) },
+    { name: "no-block-jobs", run: () => blockJobs(context) },
+    { name: "nvram", run: () => variableStore(survey) },
     {
       name: "share-mounted",
       run: async () => {
@@ -127,43 +108,29 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
           : failed(detail, "Make room on the share, or exclude a disk in vm-list.yaml");
       },
     },
-    {
-      name: "local-space",
-      run: async () => {
-        const { free } = await nearestSpace(system, settings.scratchDir);
-        const reserve = choice.kind === "chosen" && choice.method === "offline"
-          ? 0
-          : Math.ceil(expectedBytes * scratchShare);
-        const needed = settings.minFreeBytes + reserve;
-        const detail = `${formatBytes(free)} free at "${settings.scratchDir}", ${
-          formatBytes(needed)
-        } needed`;
-        return free > needed ? passed(detail) : failed(
-          detail,
-          "What the guest overwrites during the copy is kept there; MIN_FREE_GB sets what must stay free",
-        );
-      },
-    },
+    { name: "scratch-folder", run: () => scratchFolder(context) },
+    { name: "local-space", run: () => localSpace(context, expectedBytes) },
     { name: "programs", run: () => programs(system) },
   ];
 }
 
 /** Bytes that the chosen disks hold on the host: the most that an image can need. */
 export function expectedSize({ disks, sizes }: Survey): number {
-  return disks.chosen.reduce((sum, { target }) => {
-    const size = sizes.get(target);
-    return sum + Math.min(size?.allocation ?? 0, size?.capacity ?? 0);
+  return disks.chosen.reduce((sum, { target, backing }) => {
+    const { allocation = 0, capacity = 0 } = sizes.get(target) ?? {};
+    // The image of a chain is flattened: what lies below the top one counts too.
+    return sum + (backing.length > 0 ? capacity : Math.min(allocation, capacity));
   }, 0);
 }
 
 function vmState({ state, info }: Survey, choice: MethodChoice) {
+  if (choice.kind === "none") return failed(choice.reason, choice.hint);
   if (info.managedSave) {
     return warned(
       `${state}, with a saved memory image: the disks are those of a guest that was suspended`,
       "Start it and shut it down for a clean image",
     );
   }
-  if (choice.kind === "none") return failed(choice.reason, choice.hint);
   return passed(`${state}, method ${choice.method}`);
 }
 
@@ -176,28 +143,51 @@ function guestAgent({ state, agentProblem }: Survey, choice: MethodChoice) {
   return warned(choice.fallback ?? `${agentProblem}: the image will be crash-consistent`);
 }
 
-function overlays({ description }: Survey, entry: VmEntry) {
-  const layered = description.disks.filter(({ backing, device }) =>
-    backing.length > 0 && device === "disk"
-  );
+async function overlays({ survey, entry, system }: PreBackupContext): Promise<CheckVerdict> {
+  const layered: string[] = [];
+  for (const { target, source, backing } of survey.disks.chosen) {
+    // Only the XML of a running domain tells the chain; of one that is shut off the image itself does.
+    const below = survey.state === "shut off"
+      ? await backingFile(system, source ?? "")
+      : backing[0]?.source;
+    if (below !== undefined) layered.push(`${target} ("${source}" over "${below}")`);
+  }
   if (layered.length === 0) return passed("every disk is a single image");
-  const list = layered.map(({ target, source, backing }) =>
-    `${target} ("${source}" over "${backing[0]?.source}")`
-  ).join(", ");
-  if (entry.allowBackingChain) return passed(`backing chains are allowed: ${list}`);
+  if (entry.allowBackingChain) return passed(`backing chains are allowed: ${layered.join(", ")}`);
   return failed(
-    `disks lie on overlays: ${list}`,
+    `disks lie on overlays: ${layered.join(", ")}`,
     "Someone's snapshot: commit it first. A linked clone: set allow_backing_chain: true in vm-list.yaml",
   );
 }
 
-/** Space where a folder is, or will be once it is made. */
-async function nearestSpace({ files }: Pick<System, "files">, path: string) {
-  let folder = path;
-  while (folder !== "/" && await files.inspectTarget(folder) === undefined) {
-    folder = folder.slice(0, folder.lastIndexOf("/")) || "/";
+async function backingFile(
+  { processes }: Pick<System, "processes">,
+  path: string,
+): Promise<string | undefined> {
+  const { stdout } = await runOk(processes, ["qemu-img", "info", "-U", "--output=json", path]);
+  return (JSON.parse(stdout) as { "backing-filename"?: string })["backing-filename"];
+}
+
+async function blockJobs({ survey, virsh }: PreBackupContext): Promise<CheckVerdict> {
+  const { domain, description, state } = survey;
+  if (state === "shut off") return passed("no block jobs");
+  const targets = description.disks.map(({ target }) => target);
+  const busy = await busyDisks(virsh, domain, targets);
+  if (busy.length > 0) {
+    return failed(
+      `a block job runs on ${busy.join(", ")}`,
+      `Wait for it, or end it: virsh blockjob ${domain.uuid} ${busy[0]} --abort`,
+    );
   }
-  return await files.space(folder);
+  if (await runningBackupXml(virsh, domain) === undefined) return passed("no block jobs");
+  return failed("a backup job of another program runs", "Wait until it has ended");
+}
+
+function variableStore({ description: { nvram, foreignNvram } }: Survey): CheckVerdict {
+  if (foreignNvram !== undefined) {
+    return failed(`the UEFI variable store is of type "${foreignNvram}", not file`);
+  }
+  return nvram === undefined ? { outcome: "skipped", detail: "no UEFI" } : passed(`"${nvram}"`);
 }
 
 /** A program that is missing throws by itself, with exit code 5. */

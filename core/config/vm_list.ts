@@ -11,7 +11,6 @@ import {
   type VmListItem,
   vmListSchema,
 } from "./vm_list_schema.ts";
-import { parseYaml } from "./yaml_document.ts";
 
 /** A program that the hypervisor runs for a VM. */
 export interface VmCommand {
@@ -23,6 +22,20 @@ export interface VmCommand {
 export interface ConfigCapture extends VmCommand {
   readonly file: string;
 }
+
+/** Something that a test restore asks of the copy. Patterns are regular expressions, in lines. */
+export type Validation =
+  & { readonly timeoutSeconds: number }
+  & (
+    | {
+      readonly kind: "command";
+      readonly argv: Argv;
+      readonly exit: number;
+      readonly output: string | undefined;
+    }
+    | { readonly kind: "tcp"; readonly port: number }
+    | { readonly kind: "console"; readonly pattern: string }
+  );
 
 /** What `vm-list.yaml` says of a VM. */
 export interface VmEntry {
@@ -46,6 +59,7 @@ export interface VmEntry {
   };
   readonly preBackupCommands: readonly VmCommand[];
   readonly configCapture: readonly ConfigCapture[];
+  readonly validate: readonly Validation[];
 }
 
 /**
@@ -57,7 +71,9 @@ export async function parseVmList(
   text: string,
   source: string,
 ): Promise<{ readonly vms: readonly VmEntry[]; readonly problems: readonly ConfigProblem[] }> {
-  const document = await parseYaml(text, source);
+  // The parser and the schema are loaded here: most starts of the program read no list.
+  const { parseYaml } = await import("./yaml_document.ts");
+  const document = parseYaml(text, source);
   if (document.problems.length > 0) return { vms: [], problems: document.problems };
   const schema = vmListSchema(await import("zod"));
   const parsed = schema.safeParse(document.data ?? {});
@@ -84,6 +100,7 @@ export function unlistedVm(name: string, hypervisor: string): VmEntry {
     disks: { include: undefined, exclude: [] },
     preBackupCommands: [],
     configCapture: [],
+    validate: [],
   };
 }
 
@@ -109,7 +126,18 @@ function toEntry(item: VmListItem): VmEntry {
       argv: toArgv(command),
       timeoutSeconds: timeout_seconds,
     })),
+    validate: item.validate.map(toValidation),
   };
+}
+
+function toValidation(item: VmListItem["validate"][number]): Validation {
+  const timeoutSeconds = item.timeout_seconds;
+  if (item.tcp !== undefined) return { kind: "tcp", port: item.tcp, timeoutSeconds };
+  if (item.console !== undefined) {
+    return { kind: "console", pattern: item.console, timeoutSeconds };
+  }
+  const { command = [], exit = 0, output } = item;
+  return { kind: "command", argv: toArgv(command), exit, output, timeoutSeconds };
 }
 
 function toArgv([program = "", ...rest]: readonly string[]): Argv {

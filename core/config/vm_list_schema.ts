@@ -75,6 +75,34 @@ export function vmListSchema({ z }: typeof import("zod")) {
 
   const command = z.union([argv, mapping({ command: argv, timeout_seconds: timeout })]);
 
+  const pattern = text.superRefine((value, context) => {
+    try {
+      new RegExp(value, "m");
+    } catch (error) {
+      const message = `${error instanceof Error ? error.message : error}\nSee JavaScript's RegExp`;
+      context.addIssue({ code: "custom", message });
+    }
+  });
+
+  const validation = mapping({
+    command: argv.optional().describe("Program that the guest agent runs in the copy"),
+    exit: wholeNumber(0, 255).optional().describe("Exit status that the command must end with"),
+    output: pattern.optional().describe("Regular expression that its output must match"),
+    tcp: wholeNumber(1, 65_535).optional()
+      .describe("Port of the copy that must accept a connection, with --isolated-net"),
+    console: pattern.optional()
+      .describe("Regular expression that a line of the serial console must match"),
+    timeout_seconds: timeout,
+  }).superRefine(({ command, tcp, console, exit, output }, context) => {
+    const kinds = [command, tcp, console].filter((kind) => kind !== undefined).length;
+    const message = kinds !== 1
+      ? "expected one of command, tcp and console"
+      : command === undefined && (exit !== undefined || output !== undefined)
+      ? "expected exit and output only beside a command"
+      : undefined;
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+
   const targetHint = "A target is what libvirt calls the disk in the VM: virsh domblklist VM";
   const targetError = `expected a disk target, as vda\n${targetHint}`;
   const targetsError = `expected a list of disk targets, as [vda]\n${targetHint}`;
@@ -111,6 +139,8 @@ export function vmListSchema({ z }: typeof import("zod")) {
       }),
       "captures, each with file and command",
     ).describe("Commands whose output is kept with the backup"),
+    validate: listOf(validation, "validations, each with command, tcp or console")
+      .describe("What a test restore asks of the copy once it has booted"),
   });
 
   return mapping({ vms: listOf(vm, "VMs").describe("The VMs that are backed up") });

@@ -1,4 +1,18 @@
-import type { Alias, Document, Node, YAMLError, YAMLMap } from "yaml";
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+  type YAMLMap,
+} from "yaml";
 import type { ConfigProblem } from "../error.ts";
 import { quoted } from "../format/quoted.ts";
 
@@ -30,10 +44,9 @@ const aliasLimit = 10_000;
  *
  * @param source path of the file, as problems name it
  */
-export async function parseYaml(text: string, source: string): Promise<YamlText> {
-  const yaml = await import("yaml");
-  const lines = new yaml.LineCounter();
-  const document = yaml.parseDocument(text, {
+export function parseYaml(text: string, source: string): YamlText {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
     merge: true,
@@ -48,10 +61,10 @@ export async function parseYaml(text: string, source: string): Promise<YamlText>
 
   const aliases = document.errors.length > 0
     ? { targets: new Map(), unknown: [] }
-    : resolveAliases(yaml, document);
+    : resolveAliases(document);
 
   function place(path: YamlPath, part: "key" | "value"): Place {
-    return placeAt(offsetOf(yaml, document.contents, aliases.targets, path, part));
+    return placeAt(offsetOf(document.contents, aliases.targets, path, part));
   }
 
   const syntax = [...document.errors, ...document.warnings].map((error) => ({
@@ -128,18 +141,17 @@ type Targets = ReadonlyMap<Alias, Node>;
 
 /** Resolves all aliases in one pass; the library walks the whole document for each. */
 function resolveAliases(
-  yaml: typeof import("yaml"),
   document: Document,
 ): { readonly targets: Targets; readonly unknown: readonly Alias[] } {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
   const unknown: Alias[] = [];
-  yaml.visit(document, (_, node) => {
-    if (yaml.isAlias(node)) {
+  visit(document, (_, node) => {
+    if (isAlias(node)) {
       const target = anchors.get(node.source);
       if (target === undefined) unknown.push(node);
       else targets.set(node, target);
-    } else if (yaml.isNode(node) && "anchor" in node && node.anchor !== undefined) {
+    } else if (isNode(node) && "anchor" in node && node.anchor !== undefined) {
       anchors.set(node.anchor, node);
     }
   });
@@ -147,7 +159,6 @@ function resolveAliases(
 }
 
 function offsetOf(
-  yaml: typeof import("yaml"),
   root: Node | null,
   targets: Targets,
   path: YamlPath,
@@ -156,7 +167,7 @@ function offsetOf(
   let node: Node | null | undefined = root;
   let offset = root?.range?.[0] ?? 0;
   for (const [index, step] of path.entries()) {
-    const found = child(yaml, targets, yaml.isAlias(node) ? targets.get(node) : node, step);
+    const found = child(targets, isAlias(node) ? targets.get(node) : node, step);
     if (found === undefined) break;
     node = found.value;
     const asked = part === "key" && index === path.length - 1 ? found.key : found.value;
@@ -173,35 +184,33 @@ interface Child {
 }
 
 function child(
-  yaml: typeof import("yaml"),
   targets: Targets,
   parent: Node | null | undefined,
   step: PropertyKey,
 ): Child | undefined {
-  if (yaml.isSeq<Node>(parent)) {
+  if (isSeq<Node>(parent)) {
     const value = parent.items[Number(step)];
     return value === undefined ? undefined : { key: null, value };
   }
-  if (!yaml.isMap(parent)) return undefined;
-  const own = pairNamed(yaml, parent, String(step));
+  if (!isMap(parent)) return undefined;
+  const own = pairNamed(parent, String(step));
   if (own !== undefined) return own;
   // A merged mapping is looked into one level deep; below that the place of the VM has to do.
-  const merged = pairNamed(yaml, parent, mergeKey)?.value;
-  const source = yaml.isAlias(merged) ? targets.get(merged) : merged;
-  return yaml.isMap(source) ? pairNamed(yaml, source, String(step)) : undefined;
+  const merged = pairNamed(parent, mergeKey)?.value;
+  const source = isAlias(merged) ? targets.get(merged) : merged;
+  return isMap(source) ? pairNamed(source, String(step)) : undefined;
 }
 
 function pairNamed(
-  yaml: typeof import("yaml"),
   map: YAMLMap,
   name: string,
 ): Child | undefined {
   const pair = map.items.find(({ key }) =>
-    yaml.isScalar(key) && (key.source === name || String(key.value) === name)
+    isScalar(key) && (key.source === name || String(key.value) === name)
   );
   if (pair === undefined) return undefined;
   return {
-    key: yaml.isNode(pair.key) ? pair.key : null,
-    value: yaml.isNode(pair.value) ? pair.value : null,
+    key: isNode(pair.key) ? pair.key : null,
+    value: isNode(pair.value) ? pair.value : null,
   };
 }

@@ -13,6 +13,7 @@ import {
 } from "./data_ranges.ts";
 import type { StoredImage } from "./messages.ts";
 import { Pipeline } from "./pipeline.ts";
+import { WriteBehind } from "./write_behind.ts";
 
 export interface CopyOptions {
   readonly source: DiskExport;
@@ -47,7 +48,7 @@ const buffers = 24;
  *   reason
  */
 export async function copyDisk(
-  system: Pick<System, "clock" | "network">,
+  system: Pick<System, "clock" | "files" | "network" | "processes">,
   options: CopyOptions,
 ): Promise<CopiedDisk> {
   const { source, signal, onProgress } = options;
@@ -60,8 +61,9 @@ export async function copyDisk(
   });
   try {
     const virtualSize = client.size;
-    const ranges = await dataRanges(readAllocation(client, { signal }));
+    const ranges = await dataRanges(readAllocation(client, { signal }), virtualSize);
     const total = countClusters(ranges) * clusterSize;
+    const behind = new WriteBehind(system, options.imagePath, signal);
     let done = 0;
     const pipeline = new Pipeline({
       store: {
@@ -81,6 +83,7 @@ export async function copyDisk(
       clock: system.clock,
       onStored(clusters) {
         done += clusters * clusterSize;
+        behind.wrote(clusters * clusterSize);
         onProgress(done, total);
       },
     });
@@ -89,7 +92,9 @@ export async function copyDisk(
     try {
       if (signal.aborted) abort();
       const { chunks, readBytes } = await readRanges(client, ranges, pipeline, options);
-      return { ...await pipeline.finish(chunks), virtualSize, readBytes };
+      const stored = await pipeline.finish(chunks);
+      await behind.settle();
+      return { ...stored, virtualSize, readBytes };
     } finally {
       signal.removeEventListener("abort", abort);
       pipeline.close();
@@ -104,7 +109,7 @@ export async function copyDisk(
 
 async function readRanges(
   client: NbdClient,
-  ranges: readonly DataRange[],
+  ranges: Iterable<DataRange>,
   pipeline: Pipeline,
   { limit }: CopyOptions,
 ): Promise<{ chunks: number; readBytes: number }> {

@@ -1,4 +1,5 @@
-import { clusterSize, clustersPerSegment } from "../qcow2/cluster.ts";
+import { clusterCount, clusterSize, clustersPerSegment } from "../qcow2/cluster.ts";
+import { ClusterSet } from "./cluster_set.ts";
 import { clustersPerChunk } from "./messages.ts";
 
 /** A part of a disk, in bytes, that has or has not data. */
@@ -14,29 +15,35 @@ export interface DataRange {
   readonly end: number;
 }
 
-/** Rounds the data of an allocation outward to clusters, and joins what then touches. */
+/**
+ * Rounds the data of an allocation outward to clusters, and joins what then touches.
+ *
+ * @param size of the disk, in bytes
+ */
 export async function dataRanges(
   runs: AsyncIterable<AllocationRun> | Iterable<AllocationRun>,
-): Promise<readonly DataRange[]> {
-  const ranges: { first: number; end: number }[] = [];
+  size: number,
+): Promise<Iterable<DataRange>> {
+  const clusters = new ClusterSet(clusterCount(size));
   for await (const { offset, length, data } of runs) {
-    if (!data || length === 0) continue;
-    const first = Math.floor(offset / clusterSize);
-    const end = Math.ceil((offset + length) / clusterSize);
-    const last = ranges.at(-1);
-    if (last && first <= last.end) last.end = Math.max(last.end, end);
-    else ranges.push({ first, end });
+    if (!data) continue;
+    clusters.add({
+      first: Math.floor(offset / clusterSize),
+      end: Math.ceil((offset + length) / clusterSize),
+    });
   }
-  return ranges;
+  return clusters;
 }
 
-export function countClusters(ranges: readonly DataRange[]): number {
-  return ranges.reduce((sum, { first, end }) => sum + end - first, 0);
+export function countClusters(ranges: Iterable<DataRange>): number {
+  let count = 0;
+  for (const { first, end } of ranges) count += end - first;
+  return count;
 }
 
 /** Counts the clusters of each segment (512 MiB), as the prediction of a layout wants them. */
 export function* clustersBySegment(
-  ranges: readonly DataRange[],
+  ranges: Iterable<DataRange>,
 ): Generator<{ segment: number; clusters: number }> {
   for (const { first, end } of pieces(ranges, clustersPerSegment)) {
     yield { segment: Math.floor(first / clustersPerSegment), clusters: end - first };
@@ -44,11 +51,11 @@ export function* clustersBySegment(
 }
 
 /** Cuts ranges into what one message carries; no piece crosses a multiple of a chunk. */
-export function chunksOf(ranges: readonly DataRange[]): Generator<DataRange> {
+export function chunksOf(ranges: Iterable<DataRange>): Generator<DataRange> {
   return pieces(ranges, clustersPerChunk);
 }
 
-function* pieces(ranges: readonly DataRange[], size: number): Generator<DataRange> {
+function* pieces(ranges: Iterable<DataRange>, size: number): Generator<DataRange> {
   for (const range of ranges) {
     for (let first = range.first; first < range.end;) {
       const end = Math.min((Math.floor(first / size) + 1) * size, range.end);

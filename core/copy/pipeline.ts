@@ -67,6 +67,8 @@ export class Pipeline {
   /** Waits for a buffer that no chunk occupies. */
   takeBuffer(): Promise<ArrayBuffer> {
     if (this.#failure) return Promise.reject(this.#failure);
+    // From here on the source owes its bytes, and then the share.
+    if (this.#inside++ === 0) this.#lastStored = this.#options.clock.monotonic();
     const buffer = this.#free.pop();
     if (buffer) return Promise.resolve(buffer);
     const waiting = Promise.withResolvers<ArrayBuffer>();
@@ -77,7 +79,6 @@ export class Pipeline {
   /** Sends a chunk on its way; its buffer comes back by itself. */
   send(chunk: Omit<ReadChunk, "kind">): void {
     if (this.#failure) return;
-    if (this.#inside++ === 0) this.#lastStored = this.#options.clock.monotonic();
     const thread = this.#digests[this.#sent++ % this.#digests.length];
     thread?.post({ kind: "chunk", ...chunk } satisfies ReadChunk, [chunk.buffer]);
   }
@@ -128,10 +129,10 @@ export class Pipeline {
     const { clock, stallMs, store } = this.#options;
     if (this.#inside === 0 || clock.monotonic() - this.#lastStored < stallMs) return;
     this.fail(
-      new VmbError(`Write of "${store.imagePath}" made no progress for ${stallMs / 1000} s`, {
+      new VmbError(`Copy to "${store.imagePath}" made no progress for ${stallMs / 1000} s`, {
         code: "share.stalled",
         hint:
-          "The NFS server hangs: look at it, then at dmesg on this machine; the VM was released",
+          "The NFS server, or the disk of the VM, hangs: look at both, then at dmesg on this machine",
       }),
     );
   }

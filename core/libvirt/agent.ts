@@ -16,8 +16,9 @@ export async function agentProblem(
   timeoutSeconds = 5,
 ): Promise<string | undefined> {
   try {
-    await agentCommand(virsh, domain, "guest-ping", timeoutSeconds);
-    return undefined;
+    // It answers this whenever it answers at all; and what someone else has frozen is not ours to thaw.
+    if (await freezeStatus(virsh, domain, timeoutSeconds) === "thawed") return undefined;
+    return `File systems of "${domain.name}" are frozen by someone else`;
   } catch (error) {
     return error instanceof VmbError ? error.message : String(error);
   }
@@ -37,22 +38,33 @@ export async function freezeStatus(
  * Thaws the file systems through libvirt, which keeps book of a freeze; thawing what is not frozen is no
  * error.
  */
-export async function thaw(virsh: Virsh, domain: Domain): Promise<void> {
-  await virsh.run(["domfsthaw", domain.uuid], { timeoutMs: 90_000 });
+export async function thaw(virsh: Virsh, domain: Domain, timeoutSeconds: number): Promise<void> {
+  // Without a limit, an agent that dies in the middle would hold libvirt's job on the domain for ever.
+  await virsh.run(["guest-agent-timeout", domain.uuid, `--timeout=${timeoutSeconds}`]);
+  try {
+    await virsh.run(["domfsthaw", domain.uuid], { timeoutMs: (timeoutSeconds + 20) * 1000 });
+  } finally {
+    await virsh.attempt(["guest-agent-timeout", domain.uuid, "--timeout=-2"]);
+  }
 }
 
-/** Sends a command without arguments to the guest agent (QEMU, docs/interop/qemu-ga-ref). */
-async function agentCommand(
+/**
+ * Sends a command to the guest agent and returns what it returned (QEMU, docs/interop/qemu-ga-ref).
+ *
+ * @throws {VmbError} `libvirt.agent` when it does not answer, or refuses
+ */
+export async function agentCommand(
   virsh: Virsh,
   domain: Domain,
   command: string,
   timeoutSeconds: number,
+  args?: Readonly<Record<string, unknown>>,
 ): Promise<unknown> {
   const completed = await virsh.attempt(
     [
       "qemu-agent-command",
       domain.uuid,
-      JSON.stringify({ execute: command }),
+      JSON.stringify({ execute: command, ...(args && { arguments: args }) }),
       "--timeout",
       String(timeoutSeconds),
     ],

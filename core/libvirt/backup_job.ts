@@ -1,4 +1,5 @@
 import { parseXml, XmlElement } from "@rgrove/parse-xml";
+import { VmbError } from "../error.ts";
 import type { Domain } from "./domain.ts";
 import type { Virsh } from "./virsh.ts";
 
@@ -34,10 +35,21 @@ ${disks.join("\n")}
 `;
 }
 
-/** The XML of the backup job that runs on a domain; `undefined` when none does. */
+/**
+ * The XML of the backup job that runs on a domain; `undefined` when none does.
+ *
+ * @throws {VmbError} when libvirt answers otherwise, or not at all: the job may run all the same
+ */
 export async function runningBackupXml(virsh: Virsh, domain: Domain): Promise<string | undefined> {
-  const completed = await virsh.attempt(["backup-dumpxml", domain.uuid], { timeoutMs: 45_000 });
-  return completed.code === 0 ? completed.stdout : undefined;
+  try {
+    return await virsh.run(["backup-dumpxml", domain.uuid], { timeoutMs: 45_000 });
+  } catch (error) {
+    if (!(error instanceof VmbError)) throw error;
+    const isAnswer = error.code === "libvirt.no-domain" ||
+      /no domain backup job present|domain is not running/i.test(error.message);
+    if (isAnswer) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -20,16 +20,16 @@ export type DomainState =
   | "no state";
 
 /**
- * Finds a domain by its name.
+ * Finds a domain by its name. The list is asked, because virsh itself takes a name of digits alone for the
+ * run-time id of another domain.
  *
  * @throws {VmbError} `libvirt.no-domain` (exit 10) that names the closest domain there is
  */
 export async function findDomain(virsh: Virsh, name: string): Promise<Domain> {
-  const completed = await virsh.attempt(["domuuid", `--domain=${name}`]);
-  const uuid = completed.stdout.trim();
-  if (completed.code === 0 && isUuid(uuid)) return { name, uuid };
-  const names = await listDomains(virsh);
-  const near = closest(name, names);
+  const domains = await listDomains(virsh);
+  const found = domains.find((domain) => domain.name === name);
+  if (found !== undefined) return found;
+  const near = closest(name, domains.map((domain) => domain.name));
   throw new VmbError(`No VM "${name}" in libvirt at ${virsh.uri}`, {
     code: "libvirt.no-domain",
     exit: exitCodes.notFound,
@@ -39,15 +39,27 @@ export async function findDomain(virsh: Virsh, name: string): Promise<Domain> {
   });
 }
 
-export async function listDomains(virsh: Virsh): Promise<readonly string[]> {
-  const listing = await virsh.run(["list", "--all", "--name"]);
-  return listing.split("\n").filter((line) => line !== "");
+export async function listDomains(virsh: Virsh): Promise<readonly Domain[]> {
+  const listing = await virsh.run(["list", "--all", "--uuid", "--name"]);
+  return listing.split("\n").flatMap((line) => {
+    const [, uuid, name] = /^([0-9a-f-]{36}) (.*?) *$/.exec(line) ?? [];
+    return uuid === undefined || name === undefined ? [] : [{ name, uuid }];
+  });
 }
 
-/** State of a domain; `undefined` when libvirt no longer knows it (a transient domain that ended). */
+/**
+ * State of a domain; `undefined` when libvirt no longer knows it (a transient domain that ended).
+ *
+ * @throws {VmbError} when libvirt does not answer: that says nothing of the domain
+ */
 export async function domainState(virsh: Virsh, domain: Domain): Promise<DomainState | undefined> {
-  const completed = await virsh.attempt(["domstate", domain.uuid], { timeoutMs: 30_000 });
-  return completed.code === 0 ? completed.stdout.trim() as DomainState : undefined;
+  try {
+    const state = await virsh.run(["domstate", domain.uuid], { timeoutMs: 30_000 });
+    return state.trim() as DomainState;
+  } catch (error) {
+    if (error instanceof VmbError && error.code === "libvirt.no-domain") return undefined;
+    throw error;
+  }
 }
 
 /** Run-time id of a domain: another number after each start; `undefined` while it is shut off. */
@@ -64,8 +76,4 @@ export function liveXml(virsh: Virsh, domain: Domain): Promise<string> {
 /** The XML that the next start uses, with its secrets: what a backup keeps. */
 export function persistentXml(virsh: Virsh, domain: Domain): Promise<string> {
   return virsh.run(["dumpxml", "--inactive", "--security-info", domain.uuid]);
-}
-
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }

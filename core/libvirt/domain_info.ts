@@ -31,18 +31,19 @@ export async function domainInfo(virsh: Virsh, domain: Domain): Promise<DomainIn
   };
 }
 
-/** Sizes by disk target; an empty drive has none. */
+/** Sizes of disks by target. Each is asked for itself: one missing ISO would fail all of them. */
 export async function domainBlockSizes(
   virsh: Virsh,
   domain: Domain,
+  targets: readonly string[],
 ): Promise<ReadonlyMap<string, BlockSizes>> {
-  const sizes = new Map<string, BlockSizes>();
-  for (const line of (await virsh.run(["domblkinfo", domain.uuid, "--all"])).split("\n")) {
-    const match = /^\s*(\S+)\s+(\d+)\s+(\d+)\s+\d+\s*$/.exec(line);
-    if (match?.[1] === undefined) continue;
-    sizes.set(match[1], { capacity: Number(match[2]), allocation: Number(match[3]) });
-  }
-  return sizes;
+  const sizes = await Promise.all(targets.map(async (target) => {
+    const text = await virsh.run(["domblkinfo", domain.uuid, target]);
+    const value = (name: string) =>
+      Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(text)?.[1] ?? 0);
+    return [target, { capacity: value("Capacity"), allocation: value("Allocation") }] as const;
+  }));
+  return new Map(sizes);
 }
 
 /** Names of snapshots and checkpoints that libvirt keeps of a domain. */

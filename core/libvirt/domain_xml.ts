@@ -1,5 +1,6 @@
-import { parseXml, XmlDocument, XmlElement } from "@rgrove/parse-xml";
-import { VmbError } from "../error.ts";
+import type { XmlElement } from "@rgrove/parse-xml";
+import { applyEdits, replacement } from "./xml_edit.ts";
+import { attribute, child, children, childText, parseDomain } from "./xml_element.ts";
 
 /** A `<disk>` of a domain. */
 export interface DomainDisk {
@@ -16,6 +17,8 @@ export interface DomainDisk {
   readonly readonly: boolean;
   readonly shareable: boolean;
   readonly transient: boolean;
+  /** libvirt decrypts it for the guest: an export of it is plain data. */
+  readonly encrypted: boolean;
   /** Images below the top one, nearest first; only live XML tells them. */
   readonly backing: readonly DiskImage[];
   /** The block job that libvirt shows on this disk, if one runs. */
@@ -24,6 +27,7 @@ export interface DomainDisk {
 
 export interface DiskImage {
   readonly format: string;
+  /** Path of a file or block device; of another kind of image only the kind: `network`. */
   readonly source: string;
 }
 
@@ -42,6 +46,8 @@ export interface DomainDescription {
   readonly interfaces: readonly DomainInterface[];
   /** Path of the UEFI variable store. */
   readonly nvram: string | undefined;
+  /** The type of a variable store that is no file: `network`. */
+  readonly foreignNvram: string | undefined;
   /** `emulator` when swtpm holds the state of a TPM for it. */
   readonly tpm: { readonly backend: string; readonly source: string | undefined } | undefined;
   /** A guest agent channel is configured. */
@@ -67,6 +73,7 @@ export function describeDomain(xml: string): DomainDescription {
     disks: devices ? children(devices, "disk").map(describeDisk) : [],
     interfaces: devices ? children(devices, "interface").map(describeInterface) : [],
     nvram: os && nvramPath(os),
+    foreignNvram: os && foreignNvram(os),
     tpm: tpmBackend && {
       backend: attribute(tpmBackend, "type") ?? "",
       source: attribute(child(tpmBackend, "source"), "path"),
@@ -87,39 +94,17 @@ export function withDisksOf(current: string, original: string, targets: readonly
   const wanted = new Map(
     diskElements(original).map((disk) => [diskTarget(disk), original.slice(disk.start, disk.end)]),
   );
-  let result = current;
-  for (const disk of diskElements(current).toReversed()) {
+  const edits = diskElements(current).flatMap((disk) => {
     const target = diskTarget(disk);
     const text = wanted.get(target);
-    if (text === undefined || !targets.includes(target)) continue;
-    result = result.slice(0, disk.start) + text + result.slice(disk.end);
-  }
-  return result;
+    return text === undefined || !targets.includes(target) ? [] : [replacement(disk, text)];
+  });
+  return applyEdits(current, edits);
 }
 
 function diskElements(xml: string): readonly XmlElement[] {
   const devices = child(parseDomain(xml), "devices");
   return devices ? children(devices, "disk") : [];
-}
-
-function parseDomain(xml: string): XmlElement {
-  let document: XmlDocument;
-  try {
-    document = parseXml(xml, { includeOffsets: true });
-  } catch (error) {
-    throw new VmbError(
-      `Domain XML is not well-formed: ${
-        error instanceof Error ? error.message.split("\n")[0] : ""
-      }`,
-      { code: "libvirt.xml" },
-    );
-  }
-  if (document.root?.name !== "domain") {
-    throw new VmbError(`Domain XML has the root element "${document.root?.name}", not "domain"`, {
-      code: "libvirt.xml",
-    });
-  }
-  return document.root;
 }
 
 function describeDisk(disk: XmlElement): DomainDisk {
@@ -134,6 +119,9 @@ function describeDisk(disk: XmlElement): DomainDisk {
     readonly: child(disk, "readonly") !== undefined,
     shareable: child(disk, "shareable") !== undefined,
     transient: child(disk, "transient") !== undefined,
+    encrypted: [disk, child(disk, "source")].some((place) =>
+      child(place, "encryption") !== undefined
+    ),
     backing: backingChain(disk),
     mirror: mirror && {
       job: attribute(mirror, "job") ?? "copy",
@@ -145,7 +133,7 @@ function describeDisk(disk: XmlElement): DomainDisk {
 function backingChain(image: XmlElement): readonly DiskImage[] {
   const chain: DiskImage[] = [];
   for (let next = child(image, "backingStore"); next; next = child(next, "backingStore")) {
-    const source = sourcePath(next);
+    const source = sourcePath(next) ?? attribute(next, "type");
     if (source === undefined) break;
     chain.push({ format: attribute(child(next, "format"), "type") ?? "raw", source });
   }
@@ -177,28 +165,15 @@ function nvramPath(os: XmlElement): string | undefined {
   return attribute(child(nvram, "source"), "file") ?? (nvram.text.trim() || undefined);
 }
 
+function foreignNvram(os: XmlElement): string | undefined {
+  const type = attribute(child(os, "nvram"), "type");
+  return type === "file" ? undefined : type;
+}
+
 function dacOwner(domain: XmlElement): DomainDescription["owner"] {
   const label = children(domain, "seclabel").find((seclabel) =>
     attribute(seclabel, "model") === "dac"
   );
   const match = /^\+(\d+):\+(\d+)$/.exec(label ? childText(label, "label") ?? "" : "");
   return match ? { uid: Number(match[1]), gid: Number(match[2]) } : undefined;
-}
-
-function children(parent: XmlElement, name: string): readonly XmlElement[] {
-  return parent.children.filter((node): node is XmlElement =>
-    node instanceof XmlElement && node.name === name
-  );
-}
-
-function child(parent: XmlElement | undefined, name: string): XmlElement | undefined {
-  return parent && children(parent, name)[0];
-}
-
-function childText(parent: XmlElement, name: string): string | undefined {
-  return child(parent, name)?.text.trim();
-}
-
-function attribute(element: XmlElement | undefined, name: string): string | undefined {
-  return element?.attributes[name];
 }

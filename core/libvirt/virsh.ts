@@ -42,7 +42,8 @@ export function openVirsh(processes: Processes, uri: string): Virsh {
     },
     startBatch(commands, logFile) {
       const text = commands.map((words) => words.map(quoteWord).join(" ")).join("; ");
-      return processes.start(argv(["--timing", text]), logFile);
+      // Not quiet: how many file systems were frozen is told only then.
+      return processes.start(["virsh", "--connect", uri, "--timing", text], logFile);
     },
   };
 }
@@ -54,7 +55,9 @@ function quoteWord(word: string): string {
 
 function virshFailed(completed: Completed, uri: string): VmbError {
   const words = completed.stderr;
-  if (/failed to connect to the hypervisor/i.test(words)) {
+  if (
+    /failed to connect to the hypervisor|^error: Disconnected from|end of file while/im.test(words)
+  ) {
     return new VmbError(`No libvirt answers at ${uri}: ${lastError(words)}`, {
       code: "libvirt.connect",
       exit: exitCodes.missing,

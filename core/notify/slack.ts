@@ -23,7 +23,7 @@ export function failureMessage(
   const next = error.hint ?? `Look at the log on ${hypervisor}, then run: vmb hv backup ${vm}`;
   const title = `Backup of ${vm} on ${hypervisor} failed`;
   return {
-    text: `${title} at ${step}: ${error.message}. Next: ${next}`,
+    text: cut(escape(`${title} at ${step}: ${error.message}. Next: ${next}`), 2900),
     blocks: [
       { type: "header", text: { type: "plain_text", text: cut(`❌ ${title}`, 150) } },
       {
@@ -48,7 +48,7 @@ export function successMessage(notice: RunNotice & { text: string }): SlackMessa
   const { vm, hypervisor, text } = notice;
   const line = `✅ Backup of ${vm} on ${hypervisor}: ${text}`;
   return {
-    text: line,
+    text: cut(escape(line), 2900),
     blocks: [{ type: "section", text: { type: "mrkdwn", text: cut(escape(line), 2900) } }],
   };
 }
@@ -56,7 +56,7 @@ export function successMessage(notice: RunNotice & { text: string }): SlackMessa
 export function testMessage(hypervisor: string, time: Date): SlackMessage {
   const line = `Test message of vmb on ${hypervisor} at ${time.toISOString()}`;
   return {
-    text: line,
+    text: escape(line),
     blocks: [{ type: "section", text: { type: "mrkdwn", text: escape(line) } }],
   };
 }

@@ -26,7 +26,35 @@ export type JournalEntry =
   | { readonly step: "overlay"; readonly disks: readonly OverlayDisk[]; readonly xmlFile: string }
   | { readonly step: "overlay-gone" }
   | { readonly step: "partial"; readonly path: string }
-  | { readonly step: "partial-gone"; readonly path: string };
+  | { readonly step: "partial-gone"; readonly path: string }
+  /** A throw-away copy of a VM, which the run's own UUID names. */
+  | { readonly step: "test-domain"; readonly uuid: string; readonly name: string }
+  | { readonly step: "test-domain-gone" }
+  /** A libvirt network of the run, and the table of nftables that closes it. */
+  | { readonly step: "test-network"; readonly name: string; readonly table: string }
+  | { readonly step: "test-network-gone" }
+  /** Where libvirt looks for the state of the copy's TPM. */
+  | { readonly step: "test-tpm"; readonly path: string }
+  | { readonly step: "test-tpm-gone" }
+  /**
+   * A file or folder of a restore. Without an inode its name is ours alone; with one, another file of that name
+   * is not ours.
+   */
+  | { readonly step: "restore-file"; readonly path: string; readonly inode: number | null }
+  /** What lay where a restored file goes. */
+  | { readonly step: "set-aside"; readonly from: string; readonly to: string }
+  /** A restored domain; `previous` is the XML file of the one whose place it takes. */
+  | {
+    readonly step: "restore-domain";
+    readonly uuid: string;
+    readonly name: string;
+    readonly previous: { readonly uuid: string; readonly xmlFile: string } | null;
+  }
+  /** The restore is whole: from here on nothing of it is undone. */
+  | { readonly step: "restored" }
+  | { readonly step: "restore-undone" }
+  /** Someone wants to look at what the run made: only on request is it undone. */
+  | { readonly step: "kept" };
 
 /** A disk that an overlay of ours was put over. */
 export interface OverlayDisk {
@@ -75,7 +103,7 @@ export class Journal {
 
   /** Id of the run, which also names its snapshot. */
   get run(): string {
-    return this.path.slice(this.path.lastIndexOf("/") + 1, -".jsonl".length);
+    return runOfJournal(this.path);
   }
 
   /** What the entries so far say is still to be undone. */
@@ -111,39 +139,54 @@ export async function beginJournal(
   const folder = journalFolder(stateFolder);
   await files.makeFolder(folder, { mode: 0o700 });
   const path = `${folder}/${begin.run}.jsonl`;
-  const journal = await openJournal(files, path, []);
-  if (journal === undefined) {
+  const lock = await files.lock(lockPath(path));
+  if (lock === undefined) {
     throw new VmbError(`Journal "${path}" is in use by another run`, { code: "journal.in-use" });
   }
+  const journal = new Journal(path, files, await files.appendTo(path), lock, []);
   await journal.write(begin);
   await files.syncFolder(folder);
   return journal;
 }
 
-/** Opens the journals that ended runs left behind; those of living runs are passed over. */
-export async function leftJournals(files: Files, stateFolder: string): Promise<readonly Journal[]> {
+/** Paths of the journals that there are, of living runs and of ended ones. */
+export async function journalPaths(files: Files, stateFolder: string): Promise<readonly string[]> {
   const folder = journalFolder(stateFolder);
-  const journals: Journal[] = [];
-  for (const name of await files.list(folder)) {
-    if (!name.endsWith(".jsonl")) continue;
-    const path = `${folder}/${name}`;
-    const text = await files.readText(path);
-    const journal = await openJournal(files, path, readEntries(text, path));
-    // A line torn by a crash must not run into the next one.
-    if (journal !== undefined && !text.endsWith("\n")) await journal.rewrite();
-    if (journal !== undefined) journals.push(journal);
-  }
-  return journals;
+  const names = await files.list(folder);
+  return names.filter((name) => name.endsWith(".jsonl")).map((name) => `${folder}/${name}`);
 }
 
-async function openJournal(
-  files: Files,
-  path: string,
-  entries: JournalEntry[],
-): Promise<Journal | undefined> {
+/**
+ * Opens the journal that an ended run left behind.
+ *
+ * @returns `undefined` when its run lives, or has ended properly by now
+ * @throws {VmbError} `journal.unreadable` with the line that is not understood
+ */
+export async function reopenJournal(files: Files, path: string): Promise<Journal | undefined> {
   const lock = await files.lock(lockPath(path));
   if (lock === undefined) return undefined;
-  return new Journal(path, files, await files.appendTo(path), lock, entries);
+  if (await files.inspect(path) === undefined) {
+    await lock.release();
+    await files.remove(lockPath(path));
+    return undefined;
+  }
+  try {
+    // Read under the lock: before it, the run may have taken one more step.
+    const text = await files.readText(path);
+    const entries = readEntries(text, path);
+    const journal = new Journal(path, files, await files.appendTo(path), lock, entries);
+    // A line torn by a crash must not run into the next one.
+    if (!text.endsWith("\n")) await journal.rewrite();
+    return journal;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Id of the run that a journal is of. */
+export function runOfJournal(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1, -".jsonl".length);
 }
 
 function lockPath(path: string): string {
@@ -161,6 +204,18 @@ const knownSteps: ReadonlySet<string> = new Set(
     "overlay-gone",
     "partial",
     "partial-gone",
+    "test-domain",
+    "test-domain-gone",
+    "test-network",
+    "test-network-gone",
+    "test-tpm",
+    "test-tpm-gone",
+    "restore-file",
+    "set-aside",
+    "restore-domain",
+    "restored",
+    "restore-undone",
+    "kept",
   ] satisfies JournalEntry["step"][],
 );
 
@@ -190,6 +245,12 @@ function unreadable(path: string, line: number, what: string): VmbError {
   });
 }
 
+/** A step of a restore that can be undone. */
+export type RestoreStep = Extract<
+  JournalEntry,
+  { step: "restore-file" | "set-aside" | "restore-domain" }
+>;
+
 /** What a run has begun and not undone, in no order. */
 export interface Outstanding {
   readonly begin: Extract<JournalEntry, { step: "begin" }> | undefined;
@@ -197,6 +258,12 @@ export interface Outstanding {
   readonly backupJob: boolean;
   readonly overlay: Extract<JournalEntry, { step: "overlay" }> | undefined;
   readonly partials: readonly string[];
+  readonly testDomain: Extract<JournalEntry, { step: "test-domain" }> | undefined;
+  readonly testNetwork: Extract<JournalEntry, { step: "test-network" }> | undefined;
+  readonly testTpm: Extract<JournalEntry, { step: "test-tpm" }> | undefined;
+  /** In the order in which they were done. */
+  readonly restore: readonly RestoreStep[];
+  readonly kept: boolean;
 }
 
 export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
@@ -205,6 +272,11 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
   let backupJob = false;
   let overlay: Outstanding["overlay"];
   const partials = new Set<string>();
+  let testDomain: Outstanding["testDomain"];
+  let testNetwork: Outstanding["testNetwork"];
+  let testTpm: Outstanding["testTpm"];
+  let restore: RestoreStep[] = [];
+  let kept = false;
   for (const entry of entries) {
     switch (entry.step) {
       case "begin":
@@ -230,6 +302,36 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
       case "partial-gone":
         partials.delete(entry.path);
         break;
+      case "test-domain":
+        testDomain = entry;
+        break;
+      case "test-domain-gone":
+        testDomain = undefined;
+        break;
+      case "test-network":
+        testNetwork = entry;
+        break;
+      case "test-network-gone":
+        testNetwork = undefined;
+        break;
+      case "test-tpm":
+        testTpm = entry;
+        break;
+      case "test-tpm-gone":
+        testTpm = undefined;
+        break;
+      case "restore-file":
+      case "set-aside":
+      case "restore-domain":
+        restore.push(entry);
+        break;
+      case "restored":
+      case "restore-undone":
+        restore = [];
+        break;
+      case "kept":
+        kept = true;
+        break;
     }
   }
   return {
@@ -238,5 +340,10 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
     backupJob,
     overlay,
     partials: [...partials],
+    testDomain,
+    testNetwork,
+    testTpm,
+    restore,
+    kept,
   };
 }

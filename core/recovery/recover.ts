@@ -1,5 +1,5 @@
 import { toVmbError, VmbError } from "../error.ts";
-import { leftJournals } from "./journal.ts";
+import { journalPaths, reopenJournal, runOfJournal } from "./journal.ts";
 import { type UndoOptions, undoRun } from "./undo.ts";
 
 export interface Recovery {
@@ -9,6 +9,11 @@ export interface Recovery {
   readonly problem: string | undefined;
 }
 
+export interface RecoverOptions extends UndoOptions {
+  /** Also removes the test copies that someone wanted to keep. */
+  readonly kept?: boolean;
+}
+
 /**
  * Puts right what killed runs left on this hypervisor; runs that live are not touched.
  *
@@ -16,22 +21,34 @@ export interface Recovery {
  */
 export async function recover(
   stateFolder: string,
-  options: UndoOptions,
+  options: RecoverOptions,
 ): Promise<readonly Recovery[]> {
+  const { files } = options.system;
   const recoveries: Recovery[] = [];
-  for (const journal of await leftJournals(options.system.files, stateFolder)) {
-    const vm = journal.outstanding().begin?.vm ?? "";
-    options.report({
-      kind: "warning",
-      text: `Run ${journal.run} of "${vm}" was killed; putting right what it left`,
-    });
+  for (const path of await journalPaths(files, stateFolder)) {
+    const run = runOfJournal(path);
+    let vm = "";
     try {
+      const journal = await reopenJournal(files, path);
+      if (journal === undefined) continue;
+      const { begin, kept } = journal.outstanding();
+      vm = begin?.vm ?? "";
+      if (kept && !options.kept) {
+        await journal.abandon();
+        continue;
+      }
+      options.report({
+        kind: "warning",
+        text: `Run ${run} of "${vm}" ${
+          kept ? "kept its test copy" : "was killed"
+        }; putting right what it left`,
+      });
       await undoRun(journal, options);
-      recoveries.push({ run: journal.run, vm, problem: undefined });
+      recoveries.push({ run, vm, problem: undefined });
     } catch (thrown) {
       const error = toVmbError(thrown);
       options.report({ kind: "error", text: error.message, hint: error.hint });
-      recoveries.push({ run: journal.run, vm, problem: error.message });
+      recoveries.push({ run, vm, problem: error.message });
     }
   }
   return recoveries;

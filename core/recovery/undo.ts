@@ -1,69 +1,159 @@
 import { removeOverlays } from "../capture/commit.ts";
 import { ensureThawed } from "../capture/freeze_window.ts";
+import { toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { endBackupJob } from "../libvirt/backup_job.ts";
 import { type Domain, domainState } from "../libvirt/domain.ts";
-import { openVirsh } from "../libvirt/virsh.ts";
+import { openVirsh, type Virsh } from "../libvirt/virsh.ts";
+import { removeIsolatedNetwork } from "../proof/isolated_network.ts";
+import { destroyTestDomain } from "../proof/test_domain.ts";
+import { undoRestoreSteps } from "../restore/undo_restore.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
+import { removeUnusedScratch } from "./scratch.ts";
 import { endStrayProcesses } from "./stray.ts";
 
 export interface UndoOptions {
   readonly system: System;
   readonly report: Report;
-  /** How long the share may take to let go of a partial backup, in milliseconds. */
+  /** How long the share may take for one answer, in milliseconds. */
   readonly shareTimeoutMs: number;
 }
+
+/** What the steps of one undoing share. */
+interface UndoContext extends UndoOptions {
+  readonly journal: Journal;
+  readonly begin: Extract<JournalEntry, { step: "begin" }>;
+  readonly virsh: Virsh;
+  readonly domain: Domain;
+}
+
+type UndoStep = (context: UndoContext) => Promise<void>;
+
+/** What a backup changed in its VM. */
+const guestSteps: readonly UndoStep[] = [undoFreeze, undoBackupJob, undoOverlay];
+
+/** What a test restore made. */
+const testSteps: readonly UndoStep[] = [undoTestDomain, undoTestNetwork, undoTestTpm];
+
+/** Large files take a server a while to delete. */
+const removalFactor = 10;
 
 /**
  * Undoes what a run has begun and not undone, the guest first, and ends its journal. It serves a run that
  * ends, in whatever way, as well as one that was killed; it may be killed itself, and called again.
  *
- * @throws {VmbError} of the step that failed; the journal then stays for the next call
+ * One step that fails does not keep the others from being tried: an agent that is gone must not leave a
+ * backup job behind.
+ *
+ * @throws {VmbError} of the first step that failed; the journal then stays for the next call
  */
 export async function undoRun(journal: Journal, options: UndoOptions): Promise<void> {
-  const { system, report } = options;
   const { begin } = journal.outstanding();
   if (begin === undefined) return await journal.end();
-  const virsh = openVirsh(system.processes, begin.uri);
+  const virsh = openVirsh(options.system.processes, begin.uri);
   const domain: Domain = { name: begin.vm, uuid: begin.uuid };
-  const folders = [begin.scratchFolder, begin.stagingFolder];
+  const context: UndoContext = { ...options, journal, begin, virsh, domain };
+  const failures: VmbError[] = [];
   try {
-    await endStrayProcesses(system, folders, 150_000);
-    if (journal.outstanding().frozen) {
-      report({ kind: "info", text: `Thawing "${domain.name}"` });
-      if (await domainState(virsh, domain) === "running") {
-        await ensureThawed({ virsh, domain, system });
+    // As long as a virsh process of ours lives, what it is about to do cannot be undone.
+    await endStrayProcesses(options.system, [begin.scratchFolder, begin.stagingFolder], 150_000);
+    for (const step of [...guestSteps, ...testSteps, undoRestore, undoScratch, undoPartials]) {
+      try {
+        await step(context);
+      } catch (error) {
+        failures.push(toVmbError(error));
       }
-      await journal.write({ step: "thawed" });
     }
-    if (journal.outstanding().backupJob) {
-      const ended = await endBackupJob(virsh, domain, begin.scratchFolder);
-      if (ended) report({ kind: "info", text: `Ended the backup job of "${domain.name}"` });
-      await journal.write({ step: "backup-job-ended" });
-    }
-    const { overlay } = journal.outstanding();
-    if (overlay !== undefined) {
-      report({ kind: "info", text: `Committing the overlays of "${domain.name}"` });
-      const { stagingFolder } = begin;
-      await removeOverlays({ system, virsh, domain, stagingFolder, report }, overlay);
-      await journal.write({ step: "overlay-gone" });
-    }
-    for (const folder of folders) await system.files.remove(folder);
-    for (const path of journal.outstanding().partials) {
-      await withDeadline(
-        `Removal of "${path}"`,
-        options.shareTimeoutMs,
-        system.files.remove(path),
-        { hint: "The share hangs; the next run, or vmb hv recover, removes it" },
-      );
-      report({ kind: "info", text: `Removed the partial backup "${path}"` });
-      await journal.write({ step: "partial-gone", path });
-    }
-    await journal.end();
   } catch (error) {
-    await journal.abandon();
-    throw error;
+    failures.push(toVmbError(error));
+  }
+  const [first] = failures;
+  if (first === undefined) {
+    await options.system.files.remove(begin.stagingFolder);
+    return await journal.end();
+  }
+  await journal.abandon();
+  if (failures.length === 1) throw first;
+  throw new VmbError(failures.map(({ message }) => message).join("; and "), first);
+}
+
+async function undoFreeze({ journal, report, virsh, domain, system }: UndoContext): Promise<void> {
+  if (!journal.outstanding().frozen) return;
+  report({ kind: "info", text: `Thawing "${domain.name}"` });
+  const state = await domainState(virsh, domain);
+  // A guest that is paused may be resumed, and would then still be frozen.
+  const gone = state === undefined || state === "shut off" || state === "crashed";
+  if (!gone) await ensureThawed({ virsh, domain, system });
+  await journal.write({ step: "thawed" });
+}
+
+async function undoBackupJob(context: UndoContext): Promise<void> {
+  const { journal, report, virsh, domain, begin } = context;
+  if (!journal.outstanding().backupJob) return;
+  if (await endBackupJob(virsh, domain, begin.scratchFolder)) {
+    report({ kind: "info", text: `Ended the backup job of "${domain.name}"` });
+  }
+  await journal.write({ step: "backup-job-ended" });
+}
+
+async function undoOverlay(context: UndoContext): Promise<void> {
+  const { journal, report, virsh, domain, system, begin } = context;
+  const { overlay } = journal.outstanding();
+  if (overlay === undefined) return;
+  report({ kind: "info", text: `Committing the overlays of "${domain.name}"` });
+  const { stagingFolder } = begin;
+  await removeOverlays({ system, virsh, domain, stagingFolder, report }, overlay);
+  await journal.write({ step: "overlay-gone" });
+}
+
+async function undoTestDomain({ journal, report, virsh }: UndoContext): Promise<void> {
+  const { testDomain } = journal.outstanding();
+  if (testDomain === undefined) return;
+  if (await destroyTestDomain(virsh, testDomain)) {
+    report({ kind: "info", text: `Destroyed the test copy "${testDomain.name}"` });
+  }
+  await journal.write({ step: "test-domain-gone" });
+}
+
+async function undoTestNetwork({ journal, report, virsh, system }: UndoContext): Promise<void> {
+  const { testNetwork } = journal.outstanding();
+  if (testNetwork === undefined) return;
+  await removeIsolatedNetwork(system, virsh, testNetwork);
+  report({ kind: "info", text: `Removed the isolated network "${testNetwork.name}"` });
+  await journal.write({ step: "test-network-gone" });
+}
+
+/** libvirt removes it with a transient domain, but only if that was started. */
+async function undoTestTpm({ journal, system }: UndoContext): Promise<void> {
+  const { testTpm } = journal.outstanding();
+  if (testTpm === undefined) return;
+  await system.files.remove(testTpm.path);
+  await journal.write({ step: "test-tpm-gone" });
+}
+
+async function undoRestore({ journal, report, virsh, system }: UndoContext): Promise<void> {
+  const { restore } = journal.outstanding();
+  if (restore.length === 0) return;
+  const outcome = await undoRestoreSteps(system, virsh, restore, report);
+  await journal.write({ step: outcome === "undone" ? "restore-undone" : "restored" });
+}
+
+async function undoScratch(context: UndoContext): Promise<void> {
+  await removeUnusedScratch(context, context.begin.scratchFolder);
+}
+
+async function undoPartials(context: UndoContext): Promise<void> {
+  const { journal, report, system, shareTimeoutMs } = context;
+  for (const path of journal.outstanding().partials) {
+    await withDeadline(
+      `Removal of "${path}"`,
+      shareTimeoutMs * removalFactor,
+      system.files.remove(path),
+      { hint: "The share hangs; the next run, or vmb hv recover, removes it" },
+    );
+    report({ kind: "info", text: `Removed the partial backup "${path}"` });
+    await journal.write({ step: "partial-gone", path });
   }
 }

@@ -34,28 +34,40 @@ export async function lockForBackup(
   holder: LockHolder,
   report: Report,
 ): Promise<RepositoryLock> {
-  const site = await take(system, root, "site", holder, report);
+  const site = await take(system, root, "site", holder);
   try {
-    const vm = await take(system, root, `vm-${uuid}`, holder, report);
+    const vm = await take(system, root, `vm-${uuid}`, holder);
+    // A run that was killed left its name in both.
+    const dead = new Map(
+      [site, vm].flatMap(({ before }) => before ? [[before.run, before] as const] : []),
+    );
+    for (const { vm, hypervisor, since } of dead.values()) {
+      report({
+        kind: "warning",
+        text:
+          `The run that backed up "${vm}" on ${hypervisor} since ${since} died; its lock is taken over`,
+        hint: `On ${hypervisor} run: vmb hv recover`,
+      });
+    }
     return {
       async release() {
-        await vm.release();
-        await site.release();
+        await vm.lock.release();
+        await site.lock.release();
       },
     };
   } catch (error) {
-    await site.release();
+    await site.lock.release();
     throw error;
   }
 }
 
+/** Takes one lock; `before` is the holder that died with it. */
 async function take(
   { files }: Pick<System, "files">,
   root: string,
   name: string,
   holder: LockHolder,
-  report: Report,
-): Promise<FileLock> {
+): Promise<{ readonly lock: FileLock; readonly before: LockHolder | undefined }> {
   const folder = `${metadataFolder(root)}/locks`;
   await files.makeFolder(folder);
   const path = `${folder}/${name}.lock`;
@@ -73,22 +85,19 @@ async function take(
       },
     );
   }
-  if (other !== undefined) {
-    report({
-      kind: "warning",
-      text:
-        `The run that backed up "${other.vm}" on ${other.hypervisor} since ${other.since} died; its lock is taken over`,
-      hint: `On ${other.hypervisor} run: vmb hv recover`,
-    });
-  }
   await lock.write(`${JSON.stringify(holder)}\n`);
-  return lock;
+  return { lock, before: other };
 }
 
 function readHolder(text: string): LockHolder | undefined {
+  let value: unknown;
   try {
-    return JSON.parse(text) as LockHolder;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  const holder = value as Partial<LockHolder> | null;
+  const whole = [holder?.hypervisor, holder?.vm, holder?.run, holder?.since]
+    .every((field) => typeof field === "string");
+  return whole ? value as LockHolder : undefined;
 }

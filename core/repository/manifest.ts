@@ -65,7 +65,7 @@ const manifestSchema = z.strictObject({
   bytesWritten: bytes,
   seconds: z.record(z.string(), z.number().nonnegative()).describe("seconds of each phase"),
   readBack: z.boolean().describe(
-    "the files were read back, cache dropped, and compared before publishing",
+    "images and block maps were read back, cache dropped, and compared before publishing",
   ),
   warnings: z.array(z.string()),
 });

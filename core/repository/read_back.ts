@@ -1,4 +1,6 @@
 import { type ErrorReport, revive } from "../copy/thread_error.ts";
+import { VmbError } from "../error.ts";
+import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 import { startThread } from "../sys/thread.ts";
 
@@ -26,6 +28,8 @@ export interface ReadBackOptions {
   readonly sentHeader?: Uint8Array<ArrayBuffer> | undefined;
   /** Drop this machine's cache of the file first, so that the answer comes from where it is kept. */
   readonly dropCache: boolean;
+  /** The share may go without giving anything for this long, in milliseconds; default 5 minutes. */
+  readonly stallMs?: number;
   readonly signal: AbortSignal;
   readonly onProgress?: (done: number) => void;
 }
@@ -38,21 +42,31 @@ export interface ReadBackOptions {
 export async function readBack(
   { processes }: Pick<System, "processes">,
   path: string,
-  { sentHeader, dropCache, signal, onProgress }: ReadBackOptions,
+  { sentHeader, dropCache, signal, onProgress, stallMs = 300_000 }: ReadBackOptions,
 ): Promise<ReadBack> {
   signal.throwIfAborted();
   // POSIX_FADV_DONTNEED for the whole file (coreutils manual, dd invocation, `nocache`).
   if (dropCache) {
-    await processes.run(["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
+    await runOk(processes, ["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
       signal,
     });
   }
   const { promise, resolve, reject } = Promise.withResolvers<ReadBack>();
+  const late = () =>
+    reject(
+      new VmbError(`Read of "${path}" made no progress for ${stallMs / 1000} s`, {
+        code: "share.stalled",
+        hint: "The NFS server hangs: look at it, then at dmesg on this machine",
+      }),
+    );
+  let stall = setTimeout(late, stallMs);
   const thread = startThread("readback", {
     onMessage(data) {
       const message = data as ReadBackMessage;
       switch (message.kind) {
         case "progress":
+          clearTimeout(stall);
+          stall = setTimeout(late, stallMs);
           return onProgress?.(message.done);
         case "done":
           return resolve(message);
@@ -69,6 +83,7 @@ export async function readBack(
     const { size, sha256, streamSha256 } = await promise;
     return { size, sha256, streamSha256 };
   } finally {
+    clearTimeout(stall);
     signal.removeEventListener("abort", abort);
     thread.terminate();
   }

@@ -17,10 +17,18 @@ export interface ShareSettings {
  * @throws {VmbError} `share.not-mounted`
  */
 export async function shareMount(
-  { files }: Pick<System, "files">,
-  { backupRoot, backupFstypes }: ShareSettings,
+  { files, processes }: Pick<System, "files" | "processes">,
+  settings: ShareSettings,
 ): Promise<Mount> {
-  const mount = mountOf(backupRoot, await files.readText("/proc/self/mountinfo"));
+  const { backupRoot, backupFstypes } = settings;
+  const look = async () => mountOf(backupRoot, await files.readText("/proc/self/mountinfo"));
+  let mount = await look();
+  if (mount?.type === "autofs") {
+    // An automount mounts when someone looks inside.
+    const timeoutMs = settings.shareTimeoutSeconds * 1000;
+    await onShare(settings, () => processes.run(["stat", `${backupRoot}/.`], { timeoutMs }));
+    mount = await look();
+  }
   if (mount !== undefined && backupFstypes.includes(mount.type)) return mount;
   throw new VmbError(
     `Backup root "${backupRoot}" is on ${mount?.type ?? "no file system"} mounted at ${
@@ -77,6 +85,8 @@ export async function probeShareWrite(
   for (const argv of steps) {
     const done = await onShare(settings, () => processes.run(argv, { timeoutMs }));
     if (done.code === 0) continue;
+    // On a full share the probe's name is there, though not its byte.
+    await processes.run(["rm", "--force", probe], { timeoutMs }).catch(() => {});
     throw new VmbError(
       `Backup root "${settings.backupRoot}" cannot be written: ${
         done.stderr.trim().split("\n").at(-1)

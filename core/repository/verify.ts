@@ -50,7 +50,11 @@ export async function verifyBackup(
         problems.push(`"${name}" is missing`);
         continue;
       }
-      const size = (await files.inspect(`${folder}/${name}`))?.size ?? 0;
+      const { kind, size } = await files.inspect(`${folder}/${name}`) ?? { kind: "gone", size: 0 };
+      if (kind !== "file") {
+        problems.push(`"${name}" is no regular file`);
+        continue;
+      }
       const read = await readBack(system, `${folder}/${name}`, {
         dropCache: true,
         signal: options.signal,

@@ -13,6 +13,8 @@ export interface FileInfo {
   readonly uid: number;
   readonly gid: number;
   readonly device: number;
+  /** Names the file within its device, whatever its path. */
+  readonly inode: number;
 }
 
 /** A file whose lock is held until `release`, or until the process dies. */
@@ -75,9 +77,7 @@ export const systemFiles: Files = {
   async copy(from, to, options) {
     await write(to, await Deno.readFile(from), options);
   },
-  async makeFolder(path, options = {}) {
-    await Deno.mkdir(path, { recursive: true, ...options });
-  },
+  makeFolder,
   list,
   inspect: (path) => absentAsUndefined(Deno.lstat(path)),
   inspectTarget: (path) => absentAsUndefined(Deno.stat(path)),
@@ -181,14 +181,30 @@ async function appendTo(path: string): Promise<LineFile> {
   return {
     async append(line) {
       const bytes = new TextEncoder().encode(`${line}\n`);
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      await file.syncData();
+      const { size } = await file.stat();
+      try {
+        for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+        await file.syncData();
+      } catch (error) {
+        // Half a line would run into the next one.
+        await file.truncate(size).catch(() => {});
+        throw error;
+      }
     },
     close() {
       file.close();
       return Promise.resolve();
     },
   };
+}
+
+/** The mode is of the folder itself: a parent made on the way must stay passable for others. */
+async function makeFolder(path: string, options: { readonly mode?: number } = {}): Promise<void> {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (parent !== "") await Deno.mkdir(parent, { recursive: true });
+  await Deno.mkdir(path, options).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
 }
 
 async function list(path: string): Promise<readonly string[]> {
@@ -230,6 +246,7 @@ async function absentAsUndefined(pending: Promise<Deno.FileInfo>): Promise<FileI
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,
     device: info.dev,
+    inode: info.ino ?? 0,
   };
 }
 

@@ -94,8 +94,12 @@ async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
     env,
     stdin: stdin === undefined ? "null" : "piped",
   });
-  const ended = Promise.all([child.status, text(child.stdout), text(child.stderr)]);
-  if (stdin !== undefined) await feed(child, stdin);
+  const ended = Promise.all([
+    child.status,
+    text(child.stdout, child.status),
+    text(child.stderr, child.status),
+    stdin === undefined ? undefined : feed(child, stdin),
+  ]);
   const stopped = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     stopped.reject(
@@ -185,6 +189,13 @@ function spawn(
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw missing(argv);
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new VmbError(`No program that may be run: ${argv[0]}`, {
+        code: "process.missing",
+        exit: exitCodes.missing,
+        hint: `Look at the owner and the mode of "${argv[0]}"`,
+      });
+    }
     throw error;
   }
 }
@@ -210,8 +221,29 @@ function killSurely(child: Deno.ChildProcess): void {
   child.status.finally(() => clearTimeout(timer));
 }
 
-async function text(stream: ReadableStream<Uint8Array>): Promise<string> {
-  return await new Response(stream).text();
+/** How long output may still come after its program has ended, in milliseconds. */
+const lateOutputMs = 1000;
+
+/** Reads to the end; a grandchild that keeps the stream open (ssh's ControlPersist) is not waited for. */
+async function text(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  status: Promise<Deno.CommandStatus>,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  const reader = stream.getReader();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  status.then(() => {
+    timer = setTimeout(() => reader.cancel().catch(() => {}), lateOutputMs);
+  });
+  let result = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    result += decoder.decode(value, { stream: true });
+  }
+  await status;
+  clearTimeout(timer);
+  return result + decoder.decode();
 }
 
 function missing(argv: Argv): VmbError {

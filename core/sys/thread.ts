@@ -1,10 +1,10 @@
 import { VmbError } from "../error.ts";
 
 /**
- * The entry points that run on threads of their own. `main.ts` is also the module of every thread (the
- * program is one file when built) and starts the entry that the thread is named after.
+ * The entry points that run on threads of their own. `main.ts` is also the module of every thread, so
+ * that a build has one entry, and starts the entry that the thread is named after.
  */
-export type ThreadName = "digest" | "store" | "readback";
+export type ThreadName = "digest" | "store" | "readback" | "sample";
 
 /** A thread, seen by the one who started it. */
 export interface Thread {
@@ -63,9 +63,9 @@ export function threadScope(): ThreadScope | undefined {
   };
 }
 
-/** In the source tree this file is two folders below main.ts; in a build all is one module. */
+/** In the source tree this file is two folders below main.ts; a build has all files in one folder. */
 function entryModule(): URL {
   return import.meta.url.endsWith("/core/sys/thread.ts")
     ? new URL("../../main.ts", import.meta.url)
-    : new URL(import.meta.url);
+    : new URL("main.js", import.meta.url);
 }

@@ -1,0 +1,82 @@
+import { formatBytes } from "../format/bytes.ts";
+import { mountOf } from "../repository/mount.ts";
+import type { System } from "../sys/system.ts";
+import { type CheckVerdict, failed, passed } from "./check.ts";
+import type { PreBackupContext } from "./pre_backup.ts";
+
+/** Part of the VM's data that the guest is expected to overwrite at most during a copy. */
+const scratchShare = 0.1;
+
+/** Types of file systems that are not of this machine. */
+const remoteTypes = /^(nfs|nfs4|cifs|smb3|ceph|glusterfs|9p|fuse\..*|afs|lustre)$/;
+
+/** A unix socket's path has at most 107 bytes (unix(7)). */
+const longestSocket = 107;
+
+/** SCRATCH_DIR takes what a running guest overwrites: it must be local, and QEMU must reach it. */
+export async function scratchFolder(
+  { settings, system, survey }: PreBackupContext,
+): Promise<CheckVerdict> {
+  const { scratchDir } = settings;
+  const folder = await nearestFolder(system, scratchDir);
+  const mount = mountOf(
+    await system.files.realPath(folder),
+    await system.files.readText("/proc/self/mountinfo"),
+  );
+  if (mount !== undefined && remoteTypes.test(mount.type)) {
+    return failed(
+      `SCRATCH_DIR "${scratchDir}" is on ${mount.type}: the guest would wait for the network`,
+      "Put it on a local disk",
+    );
+  }
+  const { uid, gid } = survey.description.owner ?? { uid: 0, gid: 0 };
+  for (let path = folder; path !== "/" && uid !== 0; path = parentOf(path)) {
+    const info = await system.files.inspectTarget(path);
+    const bit = info?.uid === uid ? 0o100 : info?.gid === gid ? 0o010 : 0o001;
+    if (info && (info.mode & bit) === 0) {
+      return failed(
+        `QEMU (user ${uid}) cannot reach SCRATCH_DIR: "${path}" has the mode ${
+          info.mode.toString(8)
+        }`,
+        `Run: chmod o+x ${path}`,
+      );
+    }
+  }
+  const socket = `${scratchDir}/vmb-2026-11-21-120000-4194304/backup.sock`;
+  if (new TextEncoder().encode(socket).length > longestSocket) {
+    return failed(
+      `SCRATCH_DIR "${scratchDir}" is too long for the sockets in it`,
+      "Choose a path of at most 60 bytes",
+    );
+  }
+  return passed(`"${scratchDir}" is local${uid === 0 ? "" : ", and QEMU can reach it"}`);
+}
+
+/** @param expectedBytes size of the backup, of which the guest may overwrite a part meanwhile */
+export async function localSpace(
+  { system, settings, choice }: PreBackupContext,
+  expectedBytes: number,
+): Promise<CheckVerdict> {
+  const { scratchDir, minFreeBytes } = settings;
+  const { free } = await system.files.space(await nearestFolder(system, scratchDir));
+  const offline = choice.kind === "chosen" && choice.method === "offline";
+  const needed = minFreeBytes + (offline ? 0 : Math.ceil(expectedBytes * scratchShare));
+  const detail = `${formatBytes(free)} free at "${scratchDir}", ${formatBytes(needed)} needed`;
+  return free > needed ? passed(detail) : failed(
+    detail,
+    "What the guest overwrites during the copy is kept there; MIN_FREE_GB sets what must stay free",
+  );
+}
+
+/** Where a folder is, or will be once it is made. */
+async function nearestFolder({ files }: Pick<System, "files">, path: string): Promise<string> {
+  let folder = path;
+  while (folder !== "/" && await files.inspectTarget(folder) === undefined) {
+    folder = parentOf(folder);
+  }
+  return folder;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
