@@ -178,13 +178,16 @@ export async function names(folder: string): Promise<string[]> {
   }
 }
 
-/** Command lines of processes that name a path below `folder`. */
+/** Command lines of image servers and virsh processes that name a path below `folder`. */
 async function processesNaming(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await names("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const argv = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
-    if (argv.includes(`${folder}/`)) found.push(argv.replaceAll("\0", " "));
+    // A QEMU that was started on an overlay keeps naming it after the pivot.
+    if (/^[^\0]*(qemu-nbd|virsh)\0/.test(argv) && argv.includes(`${folder}/`)) {
+      found.push(argv.replaceAll("\0", " "));
+    }
   }
   return found;
 }
