@@ -92,9 +92,28 @@ export class CancelledError extends VmbError {
   }
 }
 
+/** What the system's own errors (errno(3)) want of the reader. */
+const systemHints: Readonly<Record<string, string>> = {
+  EACCES: "Run it as root, or look at the owner and the mode of the file",
+  EPERM: "Run it as root",
+  ENOSPC: "Make room on that file system",
+  EDQUOT: "The quota of that file system is used up",
+  EIO: "The disk or the file server reported an error: look at dmesg on this machine",
+  ESTALE: "The file server lost the file: mount the share again",
+  EROFS: "The file system is read-only: look at its mount options, and at dmesg",
+};
+
 /** Turns whatever was thrown into a `VmbError`, so that one place can print it. */
 export function toVmbError(thrown: unknown): VmbError {
   if (thrown instanceof VmbError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const systemCode = (thrown as { code?: unknown } | null)?.code;
+  if (typeof systemCode === "string" && /^E[A-Z0-9]+$/.test(systemCode)) {
+    return new VmbError(message, {
+      code: `system.${systemCode}`,
+      hint: systemHints[systemCode],
+      cause: thrown,
+    });
+  }
   return new VmbError(message, { code: "internal", cause: thrown });
 }

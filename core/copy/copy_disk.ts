@@ -63,7 +63,7 @@ export async function copyDisk(
     const virtualSize = client.size;
     const ranges = await dataRanges(readAllocation(client, { signal }), virtualSize);
     const total = countClusters(ranges) * clusterSize;
-    const behind = new WriteBehind(system, options.imagePath, signal);
+    const behind = new WriteBehind(system, { path: options.imagePath, signal });
     let done = 0;
     const pipeline = new Pipeline({
       store: {

@@ -11,6 +11,7 @@ export function storeThread(scope: ThreadScope): void {
   let writer: ImageWriter | undefined;
   let action = "Write of the image";
   let expected = Number.POSITIVE_INFINITY;
+  let failed = false;
   let next = 0;
   const waiting = new Map<number, DigestedChunk>();
   const post = (message: StoreMessage, transfer: Transferable[] = []) =>
@@ -20,12 +21,12 @@ export function storeThread(scope: ThreadScope): void {
     try {
       work();
     } catch (error) {
-      expected = Number.NaN;
+      failed = true;
       post({ kind: "failed", error: reportError(error, action) });
     }
   };
   const advance = () => {
-    if (writer === undefined || Number.isNaN(expected)) return;
+    if (writer === undefined || failed) return;
     for (let chunk = waiting.get(next); chunk; chunk = waiting.get(next)) {
       waiting.delete(next++);
       writer.add(chunk);

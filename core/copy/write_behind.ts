@@ -1,33 +1,42 @@
+import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 
-/** Bytes that are written before they are made durable and dropped. */
-const stride = 128 * 1024 ** 2;
+export interface WriteBehindOptions {
+  /** File that grows. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+  /** Bytes that may be in memory only before it is time to write them out; default 128 MiB. */
+  readonly stride?: number;
+}
 
 /**
- * Makes a growing file durable piece by piece while it is written, and drops those pieces from this
- * machine's cache. Otherwise a backup would push out of memory what the VMs read, and leave most of the
- * writing to the last fsync, which nothing overlaps.
+ * Makes a growing file durable piece by piece while it is written, and drops each piece from this machine's
+ * cache. Otherwise a backup would push out of memory what the VMs read, and leave most of the writing to the
+ * last fsync, which nothing overlaps.
  *
- * It only helps: errors show at the last fsync of whoever writes the file.
+ * It only helps: an error of the file shows at the last fsync of whoever writes it.
  */
 export class WriteBehind {
   readonly #system: Pick<System, "files" | "processes">;
   readonly #path: string;
   readonly #signal: AbortSignal;
-  #waiting = 0;
+  readonly #stride: number;
+  #pending = 0;
   #running: Promise<void> | undefined;
 
-  constructor(system: Pick<System, "files" | "processes">, path: string, signal: AbortSignal) {
+  constructor(system: Pick<System, "files" | "processes">, options: WriteBehindOptions) {
+    const { path, signal, stride = 128 * 1024 ** 2 } = options;
     this.#system = system;
     this.#path = path;
     this.#signal = signal;
+    this.#stride = stride;
   }
 
-  /** Notes bytes that were written; they may still be in memory only. */
+  /** Notes bytes that were written. */
   wrote(bytes: number): void {
-    this.#waiting += bytes;
-    if (this.#waiting < stride || this.#running || this.#signal.aborted) return;
-    this.#waiting = 0;
+    this.#pending += bytes;
+    if (this.#pending < this.#stride || this.#running || this.#signal.aborted) return;
+    this.#pending = 0;
     this.#running = this.#flush().catch(() => {}).finally(() => this.#running = undefined);
   }
 
@@ -48,5 +57,7 @@ export async function dropCache(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await processes.run(["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], { signal });
+  await runOk(processes, ["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
+    signal,
+  });
 }

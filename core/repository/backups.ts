@@ -44,7 +44,7 @@ export async function listBackups(
       }
     }
   }
-  return found.sort((a, b) => order(a) < order(b) ? -1 : 1);
+  return found.sort(inOrder);
 }
 
 /**
@@ -85,11 +85,25 @@ export async function readBackup(files: Files, address: BackupAddress): Promise<
   const path = `${folder}/${manifestName}`;
   try {
     const manifest = readManifest(await files.readText(path), path);
+    assertOwnPlace(manifest, address);
     return { address, folder, manifest, problem: undefined };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { address, folder, manifest: undefined, problem };
   }
+}
+
+/** A folder that was copied or renamed would speak for another backup. */
+function assertOwnPlace({ id, vm, hypervisor }: Manifest, address: BackupAddress): void {
+  const own = `${hypervisor}/${vm.name}/${id}`;
+  const here = `${address.hypervisor}/${address.vm}/${address.id}`;
+  if (own === here) return;
+  throw new VmbError(
+    `Manifest in "${here}" is that of "${own}": the folder was copied or renamed`,
+    {
+      code: "repository.manifest",
+    },
+  );
 }
 
 async function folders(files: Files, path: string): Promise<readonly string[]> {
@@ -101,6 +115,8 @@ async function folders(files: Files, path: string): Promise<readonly string[]> {
   return names;
 }
 
-function order({ manifest, address }: StoredBackup): string {
-  return `${manifest?.instant ?? ""} ${address.id}`;
+/** Instants first; folders whose manifest cannot be read come before all others. */
+function inOrder(a: StoredBackup, b: StoredBackup): number {
+  const instant = ({ manifest }: StoredBackup) => manifest ? Date.parse(manifest.instant) : 0;
+  return instant(a) - instant(b) || (a.address.id < b.address.id ? -1 : 1);
 }

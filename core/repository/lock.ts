@@ -11,6 +11,8 @@ interface LockHolder {
   readonly vm: string;
   readonly run: string;
   readonly since: string;
+  /** What it does; a backup when nothing is said. */
+  readonly work?: "restore";
 }
 
 /**
@@ -61,6 +63,21 @@ export async function lockForBackup(
   }
 }
 
+/**
+ * Takes the lock of one VM, so that its backups stay as they are, and none begins, while one is restored.
+ *
+ * @throws {VmbError} `repository.locked` (exit 11) that names the holder
+ */
+export async function lockForRestore(
+  system: Pick<System, "files">,
+  root: string,
+  uuid: string,
+  holder: LockHolder,
+): Promise<RepositoryLock> {
+  const { lock } = await take(system, root, `vm-${uuid}`, { ...holder, work: "restore" });
+  return lock;
+}
+
 /** Takes one lock; `before` is the holder that died with it. */
 async function take(
   { files }: Pick<System, "files">,
@@ -77,7 +94,9 @@ async function take(
     throw new VmbError(
       other === undefined
         ? `Another run holds the lock "${path}"`
-        : `A backup of "${other.vm}" runs on ${other.hypervisor} (pid ${other.pid}) since ${other.since}`,
+        : `A ${
+          other.work ?? "backup"
+        } of "${other.vm}" runs on ${other.hypervisor} (pid ${other.pid}) since ${other.since}`,
       {
         code: "repository.locked",
         exit: exitCodes.locked,

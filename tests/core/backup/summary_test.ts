@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import type { BackupContext } from "../../../core/backup/context.ts";
+import { startPhases } from "../../../core/backup/phases.ts";
+import { openRunLog } from "../../../core/backup/run_log.ts";
+import { summarize, writeSummary } from "../../../core/backup/summary.ts";
+import { VmbError } from "../../../core/error.ts";
+import { mountOf } from "../../../core/repository/mount.ts";
+import { realSystem } from "../../../core/sys/system.ts";
+import { temporaryFolder } from "../nbd/servers.ts";
+import { addressIn, manifestOf } from "../repository/stored.ts";
+import { fakeClock } from "../sys/fake_clock.ts";
+
+Deno.test("summarize tells how a run ended, good or bad", async () => {
+  await using stand = await run();
+  const { context, address } = stand;
+  context.report({ kind: "warning", text: "odd" });
+  const good = summarize(context, {
+    manifest: manifestOf(address, { bytesRead: 5, bytesWritten: 3 }),
+  });
+  assert.deepEqual(
+    [good.result, good.backupId, good.step, good.error, good.bytesRead, good.bytesWritten],
+    ["ok", address.id, "done", null, 5, 3],
+  );
+  assert.deepEqual([good.warnings, good.baculaJobId], [["odd"], 42]);
+  const error = new VmbError("It broke", { code: "x.y" });
+  const bad = summarize(context, { error, step: "copy" });
+  assert.deepEqual([bad.result, bad.backupId, bad.step, bad.error, bad.bytesRead], [
+    "failed",
+    null,
+    "copy",
+    { code: "x.y", message: "It broke", hint: null },
+    0,
+  ]);
+});
+
+Deno.test("writeSummary writes to a mounted share only, and never fails a run", async () => {
+  await using stand = await run();
+  const { context, root } = stand;
+  const summary = summarize(context, { error: new VmbError("x", { code: "x" }), step: "copy" });
+  const write = (changes: Partial<BackupContext> = {}) =>
+    writeSummary({ ...context, ...changes }, summary);
+  await write({ settings: { ...context.settings, backupFstypes: ["nfs4"] } });
+  assert.equal(await realSystem.files.inspect(root), undefined);
+  assert.match(context.log.warnings()[0] ?? "", /^Summary of the run was not written: Backup root/);
+
+  await write();
+  const path = `${root}/metadata/last-run-summary.json`;
+  assert.deepEqual(JSON.parse(await Deno.readTextFile(path)), JSON.parse(JSON.stringify(summary)));
+  assert.equal((await realSystem.files.inspect(path))?.mode, 0o640);
+
+  await write({
+    share: { ...realSystem.files, write: () => Promise.reject(new Error("ENOSPC")) },
+  });
+  assert.match(context.log.warnings()[1] ?? "", /^Summary of the run was not written: .*ENOSPC/);
+  assert.equal(context.log.warnings().length, 2);
+});
+
+async function run() {
+  const folder = await temporaryFolder();
+  const root = `${folder.path}/share`;
+  const mountinfo = await Deno.readTextFile("/proc/self/mountinfo");
+  const clock = fakeClock();
+  const system = { ...realSystem, clock };
+  const log = openRunLog(system, `${folder.path}/log`, () => {});
+  const context = {
+    system,
+    share: realSystem.files,
+    settings: {
+      hypervisorName: "hv1",
+      backupRoot: root,
+      backupFstypes: [mountOf(folder.path, mountinfo)?.type],
+      shareTimeoutSeconds: 5,
+    },
+    entry: { name: "gw-1" },
+    request: { baculaJobId: 42 },
+    runId: "vmb-1",
+    startedAt: clock.now(),
+    phases: startPhases(clock, log.report),
+    log,
+    report: log.report,
+  } as unknown as BackupContext;
+  return {
+    root,
+    context,
+    address: addressIn(root),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import {
+  assertPassed,
+  type Check,
+  failed,
+  passed,
+  runChecks,
+  warned,
+} from "../../../core/checks/check.ts";
+import { VmbError } from "../../../core/error.ts";
+import type { Event } from "../../../core/event.ts";
+
+const checks: readonly Check[] = [
+  { name: "fine", run: () => passed("all is well") },
+  { name: "odd", run: () => Promise.resolve(warned("it is odd", "Look at it")) },
+  {
+    name: "thrower",
+    run: () => Promise.reject(new VmbError("No answer", { code: "x", hint: "H" })),
+  },
+  { name: "bad", run: () => failed("it is bad", "Mend it") },
+  { name: "skipped", run: () => ({ outcome: "skipped", detail: "not now" }) },
+];
+
+Deno.test("runChecks runs all in order, reports each, and takes an error for a failure", async () => {
+  const events: Event[] = [];
+  const results = await runChecks(checks, (event) => events.push(event));
+  assert.deepEqual(results.map(({ name, outcome, detail }) => [name, outcome, detail]), [
+    ["fine", "ok", "all is well"],
+    ["odd", "warning", "it is odd"],
+    ["thrower", "failed", "No answer"],
+    ["bad", "failed", "it is bad"],
+    ["skipped", "skipped", "not now"],
+  ]);
+  assert.equal(results[2]?.hint, "H");
+  assert.deepEqual(
+    events.map((event) => event.kind === "check" && [event.name, event.outcome]),
+    results.map(({ name, outcome }) => [name, outcome]),
+  );
+});
+
+Deno.test("runChecks runs checks side by side, and tells of them in their order", async () => {
+  const first = Promise.withResolvers<void>();
+  const told: string[] = [];
+  await runChecks([
+    { name: "waits", run: () => first.promise.then(() => passed("at last")) },
+    {
+      name: "frees",
+      run() {
+        first.resolve();
+        return passed("at once");
+      },
+    },
+  ], (event) => told.push(event.kind === "check" ? event.name : ""));
+  assert.deepEqual(told, ["waits", "frees"]);
+});
+
+Deno.test("runChecks without a program that it needs says nothing at all", async () => {
+  const missing = new VmbError("Program not found: x", { code: "process.missing", exit: 5 });
+  const running = runChecks([
+    { name: "programs", run: () => Promise.reject(missing) },
+    { name: "other", run: () => Promise.reject(new Error("also")) },
+  ], () => {});
+  await assert.rejects(running, missing);
+});
+
+Deno.test("assertPassed names the first failure with its hint, and counts the rest", async () => {
+  const results = await runChecks(checks, () => {});
+  assert.throws(() => assertPassed('Checks of "x"', results), {
+    code: "checks.failed",
+    exit: 6,
+    message: 'Checks of "x" failed: thrower: No answer; also bad',
+    hint: "H",
+  });
+  assert.throws(() => assertPassed("Checks", results.slice(3)), {
+    message: "Checks failed: bad: it is bad",
+  });
+  assertPassed("Checks", results.filter(({ outcome }) => outcome !== "failed"));
+  assertPassed("Checks", []);
+});
