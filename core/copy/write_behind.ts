@@ -40,7 +40,10 @@ export class WriteBehind {
     this.#running = this.#flush().catch(() => {}).finally(() => this.#running = undefined);
   }
 
-  /** Resolves when no piece is on its way any more. */
+  /**
+   * Resolves when no piece is on its way any more. For the end of a success: on a file system that hangs
+   * it never does.
+   */
   async settle(): Promise<void> {
     await this.#running;
   }
