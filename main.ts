@@ -1,11 +1,14 @@
 import denoJson from "./deno.json" with { type: "json" };
-import { realSystem } from "./core/sys/system.ts";
-import { systemTerminal } from "./core/sys/terminal.ts";
 import { threadScope } from "./core/sys/thread.ts";
 
 const scope = threadScope();
 if (scope === undefined) {
-  const { runMain } = await import("./commands/main.ts");
+  // Not imported above: a thread, which starts here too, would load them and use none.
+  const [{ runMain }, { realSystem }, { systemTerminal }] = await Promise.all([
+    import("./commands/main.ts"),
+    import("./core/sys/system.ts"),
+    import("./core/sys/terminal.ts"),
+  ]);
   realSystem.host.exit(
     await runMain(realSystem, systemTerminal, {
       version: denoJson.version,
@@ -21,7 +24,13 @@ if (scope === undefined) {
     case "store":
       (await import("./core/copy/store_thread.ts")).storeThread(scope);
       break;
+    case "restore":
+      (await import("./core/restore/restore_thread.ts")).restoreThread(scope);
+      break;
     case "readback":
       (await import("./core/repository/read_back_thread.ts")).readBackThread(scope);
+      break;
+    case "sample":
+      (await import("./core/proof/sample_thread.ts")).sampleThread(scope);
   }
 }

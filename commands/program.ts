@@ -6,10 +6,13 @@ import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
+import { filesCommand } from "./hv/files.ts";
 import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
 import { recoverCommand } from "./hv/recover.ts";
+import { restoreCommand } from "./hv/restore.ts";
 import { showCommand } from "./hv/show.ts";
+import { testRestoreCommand } from "./hv/test_restore.ts";
 import { verifyCommand } from "./hv/verify.ts";
 
 /** The tree of all commands. Making it does no work: a command loads what it needs when it runs. */
@@ -32,8 +35,11 @@ export function makeProgram(context: CommandContext): Command {
   add(hv, backupCommand(context));
   add(hv, checkCommand(context));
   add(hv, verifyCommand(context));
+  add(hv, restoreCommand(context));
+  add(hv, testRestoreCommand(context));
   add(hv, listCommand(context));
   add(hv, showCommand(context));
+  add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
   const notify = newCommand("notify", {
     summary: "Messages to Slack",

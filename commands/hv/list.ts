@@ -1,4 +1,5 @@
 import { formatBytes } from "../../core/format/bytes.ts";
+import type { Proof } from "../../core/proof/proof.ts";
 import type { StoredBackup } from "../../core/repository/backups.ts";
 import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
@@ -20,28 +21,36 @@ export function listCommand(context: CommandContext) {
       await shareMount(context.system, settings);
       const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
       const backups = await listBackups(share, settings.backupRoot, { vm });
+      const { lastProof } = await import("../../core/proof/proofs.ts");
+      const proofs = await Promise.all(
+        backups.map(async ({ address }) => (await lastProof(share, address))?.proof),
+      );
       context.result(
         json,
         {
-          backups: backups.map(({ address, folder, manifest, problem }) => ({
+          backups: backups.map(({ address, folder, manifest, problem }, index) => ({
             vm: address.vm,
             hypervisor: address.hypervisor,
             id: address.id,
             folder,
             problem: problem ?? null,
             manifest: manifest ?? null,
+            proof: proofs[index] ?? null,
           })),
         },
         () =>
           table([
-            ["VM", "ID", "HYPERVISOR", "LEVEL", "METHOD", "CONSISTENCY", "SIZE", "STATE"],
-            ...backups.map(row),
+            ["VM", "ID", "HYPERVISOR", "LEVEL", "METHOD", "CONSISTENCY", "SIZE", "STATE", "PROOF"],
+            ...backups.map((backup, index) => row(backup, proofs[index])),
           ]),
       );
     });
 }
 
-function row({ address, manifest, problem }: StoredBackup): readonly string[] {
+function row(
+  { address, manifest, problem }: StoredBackup,
+  proof: Proof | undefined,
+): readonly string[] {
   return [
     address.vm,
     address.id,
@@ -51,5 +60,6 @@ function row({ address, manifest, problem }: StoredBackup): readonly string[] {
     manifest?.consistency ?? "-",
     manifest ? formatBytes(manifest.bytesWritten) : "-",
     problem !== undefined ? "unreadable" : manifest?.readBack ? "read back" : "not read back",
+    proof ? `${proof.verdict} ${proof.startedAt.slice(0, 10)}` : "-",
   ];
 }

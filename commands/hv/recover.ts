@@ -6,8 +6,9 @@ export function recoverCommand(context: CommandContext) {
     summary: "Put right what killed runs left on this hypervisor",
     examples: ["vmb hv recover", "vmb hv recover --json"],
   })
+    .option("--kept", "also remove the test copies that test-restore --keep left running")
     .option("--json", "print the result as JSON")
-    .action(async ({ json }) => {
+    .action(async ({ kept = false, json }) => {
       const { settings } = await context.configuration();
       const { assertRecovered, recover } = await import("../../core/recovery/recover.ts");
       context.shield();
@@ -15,6 +16,7 @@ export function recoverCommand(context: CommandContext) {
         system: context.system,
         report: context.report,
         shareTimeoutMs: settings.shareTimeoutSeconds * 1000,
+        kept,
       });
       context.result(
         json,

@@ -1,5 +1,7 @@
 import { VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
+import { formatDuration } from "../../core/format/duration.ts";
+import type { StoredProof } from "../../core/proof/proofs.ts";
 import type { Manifest } from "../../core/repository/manifest.ts";
 import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
@@ -22,7 +24,7 @@ export function showCommand(context: CommandContext) {
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
       const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
-      const { folder, manifest, problem } = await findBackup(
+      const { address, folder, manifest, problem } = await findBackup(
         share,
         settings.backupRoot,
         vm,
@@ -31,8 +33,30 @@ export function showCommand(context: CommandContext) {
       if (manifest === undefined) {
         throw new VmbError(problem ?? "", { code: "repository.manifest" });
       }
-      context.result(json, { folder, manifest }, () => showManifest(folder, manifest));
+      const { listProofs } = await import("../../core/proof/proofs.ts");
+      const proofs = await listProofs(share, address);
+      context.result(
+        json,
+        { folder, manifest, proofs },
+        () => showManifest(folder, manifest) + showProofs(proofs),
+      );
     });
+}
+
+/** The newest first. */
+function showProofs(proofs: readonly StoredProof[]): string {
+  if (proofs.length === 0) return "\nnever test-restored: vmb hv test-restore\n";
+  return `\n${
+    table([
+      ["PROOF", "VERDICT", "ALIVE AFTER", "REASON"],
+      ...proofs.toReversed().map(({ folder, proof, problem }) => [
+        folder,
+        proof?.verdict ?? "unreadable",
+        proof?.recoverySeconds == null ? "-" : formatDuration(proof.recoverySeconds * 1000),
+        proof?.reason ?? problem ?? "",
+      ]),
+    ])
+  }`;
 }
 
 function showManifest(folder: string, manifest: Manifest): string {

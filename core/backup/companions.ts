@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
+import { tpmStateFolder } from "../libvirt/tpm_state.ts";
 import type { System } from "../sys/system.ts";
 
 /** A small file of a domain beside its disks: the UEFI variable store, the state of a TPM. */
@@ -86,7 +87,8 @@ async function readCompanions(options: CompanionOptions): Promise<readonly (Comp
 
 async function readTpm(options: CompanionOptions): Promise<Companion | string> {
   const { system, domain, stagingFolder } = options;
-  const folder = tpmFolder(options);
+  const folder = options.description.tpm?.source ??
+    tpmStateFolder(system.host, options.libvirtUri, domain.uuid);
   if (await system.files.inspect(folder) === undefined) {
     return `TPM state "${folder}" is missing: the VM was never started, or it lies elsewhere`;
   }
@@ -104,14 +106,6 @@ async function readTpm(options: CompanionOptions): Promise<Companion | string> {
   if (done.code > 1) return `TPM state "${folder}" cannot be read: ${done.stderr.trim()}`;
   const content = await system.files.read(archive);
   return { role: "tpm", name: `${domain.name}-tpm.tar`, content };
-}
-
-/** libvirt keys the state of its TPMs by UUID. */
-function tpmFolder({ description, domain, libvirtUri, system }: CompanionOptions): string {
-  if (description.tpm?.source !== undefined) return description.tpm.source;
-  if (!libvirtUri.endsWith("/session")) return `/var/lib/libvirt/swtpm/${domain.uuid}`;
-  const config = system.host.env("XDG_CONFIG_HOME") ?? `${system.host.env("HOME") ?? ""}/.config`;
-  return `${config}/libvirt/qemu/swtpm/${domain.uuid}`;
 }
 
 function nameOf(companion: Companion | string): string {

@@ -4,7 +4,7 @@ import { type Domain, domainState, liveXml, persistentXml } from "../libvirt/dom
 import { domainInfo } from "../libvirt/domain_info.ts";
 import { describeDomain, type DomainDisk, withDisksOf } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { OverlayDisk } from "../recovery/journal.ts";
+import type { OverlayDisk } from "../recovery/journal_entry.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 import { assertOursOnTop, commitLive } from "./commit_live.ts";

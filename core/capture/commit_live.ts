@@ -3,7 +3,7 @@ import { blockJobProgress } from "../libvirt/block_job.ts";
 import { type Domain, liveXml } from "../libvirt/domain.ts";
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { OverlayDisk } from "../recovery/journal.ts";
+import type { OverlayDisk } from "../recovery/journal_entry.ts";
 import type { CommitContext } from "./commit.ts";
 
 /** How long an active commit may make no progress, in milliseconds. */

@@ -1,4 +1,5 @@
 import { VmbError } from "../error.ts";
+import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import type { System } from "../sys/system.ts";
 import type { DiskExport } from "./capture.ts";
 
@@ -20,12 +21,17 @@ export interface ExportServer {
  *
  * @param folders where sockets lie, so that a server left behind is found by its command line; and where logs
  *   lie, which is no folder of QEMU's user
+ * @param reader the user of a QEMU that will read from the sockets; without it, only root can
  */
 export async function serveImages(
   system: Pick<System, "processes" | "files" | "clock">,
   images: readonly ServedImage[],
   folders: { readonly sockets: string; readonly logs: string },
+  reader?: DomainDescription["owner"],
 ): Promise<ExportServer> {
+  // SELinux judges a connection by a label that only the socket's maker can give it (qemu-nbd(8)).
+  const isLabelled = reader !== undefined &&
+    await system.files.inspect("/sys/fs/selinux/enforce") !== undefined;
   const servers = await Promise.all(images.map(async ({ target, path, format }) => {
     const socketPath = `${folders.sockets}/${target}.sock`;
     const log = `${folders.logs}/${target}.qemu-nbd.log`;
@@ -39,6 +45,7 @@ export async function serveImages(
         `--socket=${socketPath}`,
         `--pid-file=${pidFile}`,
         `--export-name=${target}`,
+        ...(isLabelled ? ["--selinux-label=system_u:object_r:svirt_socket_t:s0"] : []),
         "--image-opts",
         imageOptions(path, format),
       ],
@@ -56,7 +63,11 @@ export async function serveImages(
     for (const { daemon } of servers) daemon.kill("SIGKILL");
   };
   try {
-    for (const server of servers) await ready(server);
+    for (const server of servers) {
+      await ready(server);
+      // To connect, one must be allowed to write to the socket (unix(7)).
+      if (reader) await system.files.own(server.socketPath, reader.uid, reader.gid);
+    }
   } catch (error) {
     await stop();
     throw error;

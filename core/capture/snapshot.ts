@@ -2,7 +2,7 @@ import { VmbError } from "../error.ts";
 import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { snapshotCommand } from "../libvirt/snapshot.ts";
-import type { OverlayDisk } from "../recovery/journal.ts";
+import type { OverlayDisk } from "../recovery/journal_entry.ts";
 import { runBatch, unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
 import { removeOverlays } from "./commit.ts";

@@ -31,26 +31,39 @@ export function warned(detail: string, hint?: string): CheckVerdict {
   return { outcome: "warning", detail, hint };
 }
 
-/** Runs checks in their order and reports each; one that throws has failed, and the rest still run. */
+/**
+ * Runs checks side by side and reports them in their order; one that throws has failed, and the rest still
+ * run.
+ *
+ * @throws {VmbError} that a program is missing (exit 5): no finding of a check, for nothing can be said at all
+ */
 export async function runChecks(
   checks: readonly Check[],
   report: Report,
 ): Promise<readonly CheckResult[]> {
+  const running = checks.map(async (check) => ({ name: check.name, ...await verdictOf(check) }));
+  const ended = Promise.allSettled(running);
   const results: CheckResult[] = [];
-  for (const check of checks) {
-    let verdict: CheckVerdict;
-    try {
-      verdict = await check.run();
-    } catch (thrown) {
-      const error = toVmbError(thrown);
-      // A missing program is no finding of the check: nothing can be said at all.
-      if (error.exit === exitCodes.missing) throw error;
-      verdict = failed(error.message, error.hint);
+  try {
+    for (const check of running) {
+      const result = await check;
+      results.push(result);
+      report({ kind: "check", ...result, hint: result.hint });
     }
-    results.push({ name: check.name, ...verdict });
-    report({ kind: "check", name: check.name, ...verdict, hint: verdict.hint });
+  } finally {
+    await ended;
   }
   return results;
+}
+
+async function verdictOf(check: Check): Promise<CheckVerdict> {
+  try {
+    return await check.run();
+  } catch (thrown) {
+    const error = toVmbError(thrown);
+    if (error.exit === exitCodes.missing) throw error;
+    return failed(error.message, error.hint);
+  }
 }
 
 /**

@@ -1,7 +1,13 @@
-import type { Domain } from "../libvirt/domain.ts";
-import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { toVmbError } from "../error.ts";
+import {
+  type Domain,
+  type DomainState,
+  domainState,
+  liveXml,
+  persistentXml,
+} from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
-import { agentProblem, freezeStatus } from "../libvirt/agent.ts";
+import { freezeStatus } from "../libvirt/agent.ts";
 import { isBackupIn, runningBackupXml } from "../libvirt/backup_job.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { StoredBackup } from "../repository/backups.ts";
@@ -24,11 +30,13 @@ export interface PostBackupContext {
 
 /** All that must be so after a backup: of the VM first, then of what was written. */
 export function postBackupChecks(context: PostBackupContext): readonly Check[] {
-  const { backup } = context;
+  const { backup, virsh, domain } = context;
+  let asked: Promise<DomainState | undefined> | undefined;
+  const state = () => asked ??= domainState(virsh, domain);
   return [
-    { name: "vm-running", run: () => vmRunning(context) },
-    { name: "vm-thawed", run: () => vmThawed(context) },
-    { name: "vm-own-disks", run: () => vmOwnDisks(context) },
+    { name: "vm-running", run: async () => vmRunning(context, await state()) },
+    { name: "vm-thawed", run: async () => await vmThawed(context, await state()) },
+    { name: "vm-own-disks", run: async () => await vmOwnDisks(context, await state()) },
     { name: "no-leftovers", run: () => noLeftovers(context) },
     {
       name: "metadata",
@@ -47,8 +55,7 @@ export function postBackupChecks(context: PostBackupContext): readonly Check[] {
   ];
 }
 
-async function vmRunning({ virsh, domain, backup }: PostBackupContext): Promise<CheckVerdict> {
-  const state = await domainState(virsh, domain);
+function vmRunning({ backup }: PostBackupContext, state: DomainState | undefined): CheckVerdict {
   const wanted = backup.manifest?.method === "offline" ? "shut off" : "running";
   if (state === wanted) return passed(state);
   return warned(
@@ -57,26 +64,31 @@ async function vmRunning({ virsh, domain, backup }: PostBackupContext): Promise<
   );
 }
 
-async function vmThawed({ virsh, domain, backup }: PostBackupContext): Promise<CheckVerdict> {
+async function vmThawed(
+  { virsh, domain, backup }: PostBackupContext,
+  state: DomainState | undefined,
+): Promise<CheckVerdict> {
   if (backup.manifest?.frozenMs == null) return { outcome: "skipped", detail: "it was not frozen" };
-  if (await domainState(virsh, domain) !== "running") {
-    return { outcome: "skipped", detail: "it does not run" };
-  }
-  const silent = await agentProblem(virsh, domain, 10);
-  if (silent !== undefined) return failed(silent, `Run: virsh domfsthaw ${domain.uuid}`);
-  return await freezeStatus(virsh, domain) === "thawed"
-    ? passed("the agent answers, nothing is frozen")
-    : failed("file systems are still frozen", `Run: virsh domfsthaw ${domain.uuid}`);
+  if (state !== "running") return { outcome: "skipped", detail: "it does not run" };
+  const status = await freezeStatus(virsh, domain, 10).catch(toVmbError);
+  if (status === "thawed") return passed("the agent answers, nothing is frozen");
+  return failed(
+    status === "frozen" ? "file systems are still frozen" : status.message,
+    `Run: virsh domfsthaw ${domain.uuid}`,
+  );
 }
 
 async function vmOwnDisks(
   { virsh, domain, backup, scratchDir }: PostBackupContext,
+  state: DomainState | undefined,
 ): Promise<CheckVerdict> {
-  const running = await domainState(virsh, domain) === "running";
-  const views = [
-    await persistentXml(virsh, domain),
-    ...(running ? [await liveXml(virsh, domain)] : []),
-  ].map((xml) => describeDomain(xml).disks);
+  const [persistent, live, job] = await Promise.all([
+    persistentXml(virsh, domain),
+    state === "running" ? liveXml(virsh, domain) : undefined,
+    state === "running" ? runningBackupXml(virsh, domain) : undefined,
+  ]);
+  const views = [persistent, ...live === undefined ? [] : [live]]
+    .map((xml) => describeDomain(xml).disks);
   const sources = new Map(backup.manifest?.disks.map(({ target, source }) => [target, source]));
   for (const disk of views.flat()) {
     const expected = sources.get(disk.target);
@@ -88,7 +100,6 @@ async function vmOwnDisks(
       );
     }
   }
-  const job = running ? await runningBackupXml(virsh, domain) : undefined;
   if (job !== undefined && isBackupIn(job, scratchDir)) {
     return failed("our backup job still runs", "Run: vmb hv recover");
   }

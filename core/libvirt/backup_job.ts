@@ -46,7 +46,8 @@ export async function runningBackupXml(virsh: Virsh, domain: Domain): Promise<st
   } catch (error) {
     if (!(error instanceof VmbError)) throw error;
     const isAnswer = error.code === "libvirt.no-domain" ||
-      /no domain backup job present|domain is not running/i.test(error.message);
+      /no domain backup job present|domain is not running|not supported by the connection driver/i
+        .test(error.message);
     if (isAnswer) return undefined;
     throw error;
   }

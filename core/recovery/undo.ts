@@ -10,7 +10,8 @@ import { destroyTestDomain } from "../proof/test_domain.ts";
 import { undoRestoreSteps } from "../restore/undo_restore.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
-import type { Journal, JournalEntry } from "./journal.ts";
+import type { Journal } from "./journal.ts";
+import type { JournalEntry } from "./journal_entry.ts";
 import { removeUnusedScratch } from "./scratch.ts";
 import { endStrayProcesses } from "./stray.ts";
 

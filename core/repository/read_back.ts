@@ -1,6 +1,6 @@
 import { type ErrorReport, revive } from "../copy/thread_error.ts";
+import { dropCache } from "../copy/write_behind.ts";
 import { VmbError } from "../error.ts";
-import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 import { startThread } from "../sys/thread.ts";
 
@@ -42,15 +42,10 @@ export interface ReadBackOptions {
 export async function readBack(
   { processes }: Pick<System, "processes">,
   path: string,
-  { sentHeader, dropCache, signal, onProgress, stallMs = 300_000 }: ReadBackOptions,
+  { sentHeader, dropCache: fromStorage, signal, onProgress, stallMs = 300_000 }: ReadBackOptions,
 ): Promise<ReadBack> {
   signal.throwIfAborted();
-  // POSIX_FADV_DONTNEED for the whole file (coreutils manual, dd invocation, `nocache`).
-  if (dropCache) {
-    await runOk(processes, ["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
-      signal,
-    });
-  }
+  if (fromStorage) await dropCache({ processes }, path, signal);
   const { promise, resolve, reject } = Promise.withResolvers<ReadBack>();
   const late = () =>
     reject(

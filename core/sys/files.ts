@@ -292,6 +292,8 @@ async function lock(path: string): Promise<FileLock | undefined> {
     },
     async release() {
       await file.truncate(0).catch(() => {});
+      // Not by closing it: a child that is just being started may hold a copy.
+      await file.unlock().catch(() => {});
       file.close();
     },
   };

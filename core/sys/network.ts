@@ -1,3 +1,5 @@
+import { withDeadline } from "./deadline.ts";
+
 /** A stream to a peer, as much of `Deno.Conn` as a protocol needs. */
 export interface Connection {
   /** Reads up to `buffer.length` bytes; `null` when the peer has closed. */
@@ -16,12 +18,19 @@ export interface Answer {
 /** The door to sockets and HTTP. */
 export interface Network {
   connectUnix(path: string): Promise<Connection>;
+  /** Connects to a TCP port and closes again; rejects when that does not succeed in time. */
+  probeTcp(address: string, port: number, options: { readonly timeoutMs: number }): Promise<void>;
   /** Sends JSON by POST. Any answer resolves, whatever its status; no answer rejects. */
   postJson(url: string, body: unknown, options: { readonly timeoutMs: number }): Promise<Answer>;
 }
 
 export const systemNetwork: Network = {
   connectUnix: (path) => Deno.connect({ transport: "unix", path }),
+  async probeTcp(address, port, { timeoutMs }) {
+    const connecting = Deno.connect({ hostname: address, port });
+    const probe = connecting.then((connection) => connection.close());
+    await withDeadline(`Port ${port} of ${address}`, timeoutMs, probe);
+  },
   async postJson(url, body, { timeoutMs }) {
     const response = await fetch(url, {
       method: "POST",

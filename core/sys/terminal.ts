@@ -11,6 +11,8 @@ export interface Terminal {
   /** Whether journald reads the second stream, and understands `<3>` before a line (sd-daemon(3)). */
   readonly journald: boolean;
   columns(): number;
+  /** Asks on the second stream and returns the line that was typed; `undefined` when nobody is there. */
+  ask(question: string): string | undefined;
 }
 
 export const systemTerminal: Terminal = {
@@ -25,6 +27,13 @@ export const systemTerminal: Terminal = {
     } catch {
       return 80;
     }
+  },
+  ask(question) {
+    if (!Deno.stdin.isTerminal()) return undefined;
+    writeAll(Deno.stderr, question);
+    const buffer = new Uint8Array(1024);
+    const count = Deno.stdin.readSync(buffer);
+    return count === null ? undefined : new TextDecoder().decode(buffer.subarray(0, count)).trim();
   },
 };
 

@@ -4,7 +4,7 @@ import { VmbError } from "../error.ts";
  * The entry points that run on threads of their own. `main.ts` is also the module of every thread, so
  * that a build has one entry, and starts the entry that the thread is named after.
  */
-export type ThreadName = "digest" | "store" | "readback" | "sample";
+export type ThreadName = "digest" | "store" | "readback" | "restore" | "sample";
 
 /** A thread, seen by the one who started it. */
 export interface Thread {

@@ -18,5 +18,6 @@ export function fakeTerminal(
     colour: kind === "interactive",
     journald: kind === "journald",
     columns: () => columns,
+    ask: () => undefined,
   };
 }

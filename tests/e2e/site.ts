@@ -38,8 +38,15 @@ export interface Site {
 
 export const hypervisorName = "hv1";
 
-/** Opens a site on a hypervisor of its own. */
-export async function openSite(lab: Lab): Promise<Site> {
+/**
+ * Opens a site on a hypervisor of its own.
+ *
+ * @param options with `sameNetwork`, vmb runs where the hypervisor's bridges are
+ */
+export async function openSite(
+  lab: Lab,
+  options: { readonly sameNetwork?: boolean } = {},
+): Promise<Site> {
   const hypervisor = await startHypervisor(lab);
   const folder = await Deno.makeTempDir({ dir: lab.folder, prefix: "site-" });
   await Deno.chmod(folder, 0o711);
@@ -76,7 +83,11 @@ export async function openSite(lab: Lab): Promise<Site> {
     listVms: (vms) => Deno.writeTextFile(`${config}/vm-list.yaml`, JSON.stringify({ vms })),
     vmb: (...args) => site.start(args).ended,
     start: (args, env = {}) =>
-      startVmb(args, { ...hypervisor.env, VMB_CONFIG_DIR: config, ...env }),
+      startVmb(
+        args,
+        { ...hypervisor.env, VMB_CONFIG_DIR: config, ...env },
+        options.sameNetwork ? hypervisor.networkOf : undefined,
+      ),
   };
   await site.configure({});
   await site.listVms([]);
@@ -84,10 +95,16 @@ export async function openSite(lab: Lab): Promise<Site> {
 }
 
 /** The program under test: the one that VMB_BIN names, else the sources. */
-function startVmb(args: readonly string[], env: Readonly<Record<string, string>>): Running {
+function startVmb(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  networkOf: number | undefined,
+): Running {
   const built = Deno.env.get("VMB_BIN");
   const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
-  const [program, ...before] = built ? [built] : [Deno.execPath(), "run", "--allow-all", main];
+  const inside = networkOf === undefined ? [] : ["nsenter", `--net=/proc/${networkOf}/ns/net`];
+  const vmb = built ? [built] : [Deno.execPath(), "run", "--allow-all", main];
+  const [program, ...before] = [...inside, ...vmb];
   const child = new Deno.Command(program ?? "", {
     args: [...before, ...args],
     env,

@@ -32,6 +32,9 @@ export interface GuestOptions {
   /** Random data laid on the first disk beforehand; default none. */
   readonly dataMiB?: number;
   readonly memoryMiB?: number;
+  /** libvirt networks that it has an interface on; it asks each for an address. */
+  readonly networks?: readonly string[];
+  readonly screen?: boolean;
   /** Disks that a backup leaves out. */
   readonly extraDisks?: readonly ("cdrom" | "readonly" | "shareable")[];
   /** Build of the kernel and initramfs; by default the one kept in `tests/lab/cache`. */
@@ -92,6 +95,8 @@ export async function createGuest(hypervisor: Hypervisor, options: GuestOptions)
     ...{ name, type, memoryMiB, kernel, initramfs, disks, consoleLog, nvram },
     words: [`vmb.workload=${workload}`, ...mode === undefined ? [] : [`vmb.mode=${mode}`]],
     agent: kind !== "no-agent",
+    networks: options.networks,
+    screen: options.screen,
   });
   await Deno.writeTextFile(`${folder}/domain.xml`, xml);
   await virsh("define", "--validate", `${folder}/domain.xml`);

@@ -19,7 +19,9 @@ export interface GuestImageOptions {
 
 const defaultCache = new URL("cache", import.meta.url).pathname;
 
-const modules = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"];
+const modules = [
+  ...["virtio_pci", "virtio_blk", "virtio_console", "ext4", "virtio_net", "af_packet"],
+];
 const folders = ["data", "data2", "dev", "modules", "proc", "run", "sys", "tmp", "var"];
 
 /** What guest_init.sh calls, for a machine that has no busybox. */
@@ -59,6 +61,7 @@ async function entriesOf(
     void files.set(path, { kind: "file", path, bytes, mode });
   addFile("init", await own("guest_init.sh"));
   addFile("sbin/shutdown", await own("guest_shutdown.sh"));
+  addFile("sbin/dhcp", await own("guest_dhcp.sh"));
   for (const program of programs) {
     addFile(`bin/${program.split("/").at(-1)}`, await Deno.readFile(program));
     for (const library of await librariesOf(program)) {
@@ -98,7 +101,10 @@ async function hostPrograms(): Promise<readonly string[]> {
 async function recipeKey(programs: readonly string[], kernel: GuestKernel): Promise<string> {
   const hash = createHash("sha256");
   for (
-    const name of ["guest_init.sh", "guest_shutdown.sh", "guest_image.ts", "kernel_modules.ts"]
+    const name of [
+      ...["guest_init.sh", "guest_shutdown.sh", "guest_dhcp.sh", "guest_image.ts"],
+      "kernel_modules.ts",
+    ]
   ) {
     hash.update(await own(name));
   }

@@ -17,6 +17,10 @@ export interface GuestXml {
   readonly disks: readonly GuestDisk[];
   readonly consoleLog: string;
   readonly agent: boolean;
+  /** libvirt networks that it has an interface on. */
+  readonly networks?: readonly string[] | undefined;
+  /** A screen, and VNC for it on a port that libvirt chooses. */
+  readonly screen?: boolean | undefined;
   /** File for the UEFI variables; such a guest starts by OVMF instead of SeaBIOS. */
   readonly nvram?: string | undefined;
 }
@@ -30,7 +34,7 @@ const bootWords = [
   ...["cryptomgr.notests", "noreplace-smp", "no5lvl", "nokaslr"],
 ];
 
-/** The domain of a lab guest: no network, no graphics, booted straight into its kernel. */
+/** The domain of a lab guest, booted straight into its kernel; no network and no screen unless wanted. */
 export function writeGuestXml(guest: GuestXml): string {
   return `<domain type='${guest.type}'>
   <name>${escapeXml(guest.name)}</name>
@@ -49,6 +53,7 @@ export function writeGuestXml(guest: GuestXml): string {
   <on_crash>destroy</on_crash>
   <devices>
 ${guest.disks.map(disk).join("\n")}
+${(guest.networks ?? []).map(nic).join("")}${guest.screen ? screen : ""}\
     <controller type='usb' model='none'/>
     <serial type='file'>
       <source path='${escapeXml(guest.consoleLog)}' append='on'/>
@@ -63,6 +68,18 @@ const agentChannel = `
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/>
     </channel>`;
+
+const screen = `    <graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
+    <video><model type='vga'/></video>
+`;
+
+function nic(network: string): string {
+  return `    <interface type='network'>
+      <source network='${escapeXml(network)}'/>
+      <model type='virtio'/>
+    </interface>
+`;
+}
 
 /** The kernel of a lab guest carries no signature that Secure Boot would accept. */
 function firmware(nvram: string | undefined): string {

@@ -18,6 +18,8 @@ export interface Hypervisor {
    * @throws {VmbError} `process.failed` with virsh's words
    */
   virsh(...args: string[]): Promise<string>;
+  /** The process whose network namespace its bridges are in; `undefined` for the machine's own. */
+  readonly networkOf?: number;
   /** Ends what was started here, and only that. */
   stop(): Promise<void>;
 }

@@ -30,7 +30,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
   await removeLeftovers(base);
   const undo = new AsyncDisposableStack();
   const folder = await makeFolder(base);
-  undo.defer(() => Deno.remove(folder, { recursive: true }));
+  undo.defer(() => removeFolder(folder));
   const owner = await holdOwnership(base, folder);
   undo.defer(() => owner.close());
 
@@ -61,6 +61,19 @@ async function makeFolder(base: string): Promise<string> {
       return folder;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+/** A lab that a signal closes may have a program at work that still makes files, but not for long. */
+async function removeFolder(folder: string): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await Deno.remove(folder, { recursive: true });
+    } catch (error) {
+      const filled = error instanceof Error && "code" in error && error.code === "ENOTEMPTY";
+      if (!filled || tries === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 }

@@ -66,7 +66,8 @@ export async function privateHypervisor(lab: Lab): Promise<Hypervisor> {
     waitForLibvirt(uri, {}, () => Deno.readTextFile(`${folder}/daemon.log`)),
   ]);
   early.catch(() => {});
-  return { lab, kind: "private", uri, env: {}, virsh: virshOf(uri, {}), stop };
+  const networkOf = child.pid;
+  return { lab, kind: "private", uri, env: {}, virsh: virshOf(uri, {}), networkOf, stop };
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

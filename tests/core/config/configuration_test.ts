@@ -424,5 +424,6 @@ Deno.test("vmEntry gives the listed entry, or the defaults for another VM", asyn
     disks: { include: undefined, exclude: [] },
     preBackupCommands: [],
     configCapture: [],
+    validate: [],
   });
 });

@@ -20,6 +20,11 @@ vms:
     config_capture:
       - { file: running-config.txt, command: [ssh, admin@asav1, "show running-config"] }
       - { file: b.txt, command: [b], timeout_seconds: 3600 }
+    validate:
+      - { command: [pg_isready], exit: 1, output: "^ok$", timeout_seconds: 5 }
+      - { command: ["true"] }
+      - { tcp: 22 }
+      - { console: "login:" }
 `,
   });
   assert.deepEqual(vms, [{
@@ -44,6 +49,12 @@ vms:
         timeoutSeconds: 60,
       },
       { file: "b.txt", argv: ["b"], timeoutSeconds: 3600 },
+    ],
+    validate: [
+      { kind: "command", argv: ["pg_isready"], exit: 1, output: "^ok$", timeoutSeconds: 5 },
+      { kind: "command", argv: ["true"], exit: 0, output: undefined, timeoutSeconds: 60 },
+      { kind: "tcp", port: 22, timeoutSeconds: 60 },
+      { kind: "console", pattern: "login:", timeoutSeconds: 60 },
     ],
   }]);
 });
@@ -77,7 +88,7 @@ Deno.test("loadConfiguration follows aliases and merge keys, however many VMs us
 const asList = 'Write it as a list, one item for each word: [ssh, admin@asav1, "write memory"]';
 const vmKeys =
   "name, hypervisor, method, priority, schedule, retention_weeks, agent, allow_backing_chain, disks, " +
-  "pre_backup_commands, config_capture";
+  "pre_backup_commands, config_capture, validate";
 const target = "A target is what libvirt calls the disk in the VM: virsh domblklist VM";
 
 /** A list of one VM, with `lines` from line 4 on. */
@@ -231,6 +242,19 @@ Deno.test("loadConfiguration names each problem of vm-list.yaml with its place",
     [
       vmWith("config_capture:", "  - { file: x, command: [a] }", "  - { file: x, command: [b] }"),
       '6:17: Duplicate file "x": already written by the capture on line 5 | Give each capture a file of its own',
+    ],
+    [
+      vmWith("validate:", "  - { tcp: 22, console: x }", "  - { tcp: 22, exit: 1 }"),
+      "5:9: Cannot use a mapping as item 1 of validate: expected one of command, tcp and console",
+      "vm-list.yaml:6:9: Cannot use a mapping as item 2 of validate: expected exit and output only beside a command",
+    ],
+    [
+      vmWith("validate:", "  - { tcp: 0 }"),
+      "5:16: Cannot use number 0 as tcp: expected a whole number from 1 to 65535",
+    ],
+    [
+      vmWith("validate:", '  - { console: "(" }'),
+      '5:20: Cannot use "(" as console: Invalid regular expression: /(/m: Unterminated group | See JavaScript\'s RegExp',
     ],
     [
       "vms:\n  - &a { name: a, hypervisor: b, method: quick }\n  - { <<: *a, name: c }",

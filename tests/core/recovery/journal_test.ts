@@ -1,11 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import {
-  beginJournal,
-  type JournalEntry,
-  outstandingOf,
-  readEntries,
-} from "../../../core/recovery/journal.ts";
+import { beginJournal } from "../../../core/recovery/journal.ts";
+import { type JournalEntry, readEntries } from "../../../core/recovery/journal_entry.ts";
+import { outstandingOf } from "../../../core/recovery/outstanding.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { beginEntry, journalWith, leftJournals } from "./records.ts";

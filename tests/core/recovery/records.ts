@@ -1,10 +1,10 @@
 import {
   beginJournal,
   type Journal,
-  type JournalEntry,
   journalPaths,
   reopenJournal,
 } from "../../../core/recovery/journal.ts";
+import type { JournalEntry } from "../../../core/recovery/journal_entry.ts";
 import { type Files, systemFiles } from "../../../core/sys/files.ts";
 
 export type BeginEntry = Extract<JournalEntry, { step: "begin" }>;

@@ -1,0 +1,165 @@
+import type { DiskExport } from "../capture/capture.ts";
+import { serveImages } from "../capture/export_server.ts";
+import { copyDisk } from "../copy/copy_disk.ts";
+import { VmbError } from "../error.ts";
+import { formatBytes } from "../format/bytes.ts";
+import { clusterSize } from "../qcow2/cluster.ts";
+import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import { runOk } from "../sys/process.ts";
+import type { DomainRewrite } from "../restore/rewrite_domain.ts";
+import type { BackupFiles } from "./backup_files.ts";
+import type { ProofContext } from "./context.ts";
+import { imageProblem } from "./image_check.ts";
+import type { Proof } from "./proof.ts";
+import { bootFilesOf } from "./test_domain.ts";
+
+/** What a copy stands on, all of it in the run's own folders. */
+export interface Staged {
+  readonly disks: DomainRewrite["disks"];
+  /** The backup's images, read-only. */
+  readonly exports: readonly DiskExport[];
+  readonly nvram: string | undefined;
+  readonly bootFiles: ReadonlyMap<string, string>;
+  /** What was compared already, when the disks were copied. */
+  readonly compared: Proof["compared"];
+}
+
+/**
+ * Puts local overlays over the images of the backup, which `qemu-nbd` serves read-only as root: QEMU's user
+ * never gets at the files themselves. With a full copy, the copies take the place of the overlays.
+ *
+ * @throws {VmbError} `capture.export` when an image cannot be opened, `proof.content` when its content is not
+ *   what was backed up; `proof.space`
+ */
+export async function stageDisks(
+  context: ProofContext,
+): Promise<Pick<Staged, "disks" | "exports" | "compared">> {
+  const { system, backup, scratchFolder, stagingFolder, owner, request, signal } = context;
+  const { manifest, folder } = backup;
+  const images = manifest.disks.map(({ target, file }) => ({
+    target,
+    path: `${folder}/${file}`,
+    format: "qcow2",
+  }));
+  const { exports } = await serveImages(
+    system,
+    images,
+    { sockets: scratchFolder, logs: stagingFolder },
+    owner,
+  );
+  const problems = await Promise.all(
+    images.map(({ path, target }) =>
+      imageProblem(system.processes, path, { signal, timeoutMs: 300_000 })
+        .then((problem) => problem && `image of disk ${target}: ${problem}`)
+    ),
+  );
+  const problem = problems.find((each) => each !== undefined);
+  if (problem !== undefined) throw new VmbError(problem, { code: "proof.content" });
+  if (request.fullCopy) return { exports, ...await copyDisks(context, exports) };
+  const disks = new Map<string, { path: string; format: "qcow2" }>();
+  for (const { target, socketPath, exportName } of exports) {
+    const path = `${scratchFolder}/${target}.qcow2`;
+    // In a URL libvirt would take an escaped path literally.
+    const file = {
+      driver: "nbd",
+      server: { type: "unix", path: socketPath },
+      export: exportName,
+    };
+    const backing = `json:${JSON.stringify({ driver: "raw", file })}`;
+    await runOk(system.processes, [
+      ...["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", backing, path] as const,
+    ], { signal });
+    disks.set(target, { path, format: "qcow2" });
+  }
+  return { exports, disks, compared: [] };
+}
+
+/** Copies every disk and compares all of it: the block map of what arrived is the digest of its content. */
+async function copyDisks(
+  context: ProofContext,
+  exports: readonly DiskExport[],
+): Promise<Pick<Staged, "disks" | "compared">> {
+  const { system, backup, scratchFolder, stagingFolder, settings, report, signal } = context;
+  const needed = backup.manifest.disks.reduce((sum, { readBytes }) => sum + readBytes, 0);
+  const { free } = await system.files.space(scratchFolder);
+  if (free < needed + settings.minFreeBytes) {
+    throw new VmbError(
+      `Only ${formatBytes(free)} are free at "${settings.scratchDir}", the full copy needs ${
+        formatBytes(needed)
+      } beside MIN_FREE_GB`,
+      { code: "proof.space", hint: "Prove it without --full-copy: that needs hardly any room" },
+    );
+  }
+  const disks = new Map<string, { path: string; format: "qcow2" }>();
+  const compared: Proof["compared"] = [];
+  for (const source of exports) {
+    const { target } = source;
+    const path = `${scratchFolder}/${target}.qcow2`;
+    const copied = await copyDisk(system, {
+      source,
+      imagePath: path,
+      blockMapPath: `${stagingFolder}/${target}.blockmap`,
+      compression: "none",
+      digestThreads: 1,
+      stallMs: settings.shareTimeoutSeconds * 10_000,
+      limit: () => Promise.resolve(),
+      onProgress: (done, total) => report({ kind: "progress", target, done, total }),
+      signal,
+    });
+    const disk = backup.manifest.disks.find((candidate) => candidate.target === target);
+    if (copied.blockMapSha256 !== disk?.contentDigest) {
+      throw new VmbError(`The content of disk ${target} is not what was backed up`, {
+        code: "proof.content",
+        hint: "Find the damaged file with: vmb hv verify",
+      });
+    }
+    const clusters = copied.storedBytes / clusterSize;
+    compared.push({ target, clusters, of: clusters });
+    disks.set(target, { path, format: "qcow2" });
+  }
+  return { disks, compared };
+}
+
+/** Copies what the domain has beside its disks: UEFI variables, state of the TPM, kernel and initrd. */
+export async function stageCompanions(
+  context: ProofContext,
+  { xml, nvram, tpm }: BackupFiles,
+): Promise<Pick<Staged, "nvram" | "bootFiles">> {
+  const { system, scratchFolder, stagingFolder, journal, virsh, copy, owner } = context;
+  const { files, processes } = system;
+  const give = async (path: string) => {
+    if (owner) await files.own(path, owner.uid, owner.gid);
+    return path;
+  };
+  const extension = /\.\w+$/.exec(nvram?.name ?? "")?.[0] ?? "";
+  const nvramPath = nvram && `${scratchFolder}/nvram${extension}`;
+  if (nvram && nvramPath) {
+    await files.write(nvramPath, nvram.content);
+    await give(nvramPath);
+  }
+  if (tpm !== undefined) {
+    const path = tpmStateFolder(system.host, virsh.uri, copy.uuid);
+    const archive = `${stagingFolder}/tpm.tar`;
+    await files.write(archive, tpm);
+    await journal.write({ step: "test-tpm", path });
+    await files.makeFolder(path, { mode: 0o711 });
+    await runOk(processes, [
+      ...["tar", "--extract", "--numeric-owner", "--same-owner", "--same-permissions"] as const,
+      ...[`--file=${archive}`, `--directory=${path}`],
+    ]);
+  }
+  const bootFiles = new Map<string, string>();
+  for (const original of bootFilesOf(xml)) {
+    if (bootFiles.has(original)) continue;
+    const path = `${scratchFolder}/boot-${bootFiles.size}`;
+    if (await files.inspectTarget(original) === undefined) {
+      throw new VmbError(`The VM boots from "${original}", which is not on this hypervisor`, {
+        code: "proof.boot-file",
+        hint: "It is no part of the backup: copy it here, or prove the backup where it is",
+      });
+    }
+    await runOk(processes, ["cp", "--dereference", "--", original, path]);
+    bootFiles.set(original, await give(path));
+  }
+  return { nvram: nvramPath, bootFiles };
+}

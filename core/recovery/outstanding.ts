@@ -1,0 +1,98 @@
+import type { JournalEntry, RestoreStep } from "./journal_entry.ts";
+
+/** What a run has begun and not undone, in no order. */
+export interface Outstanding {
+  readonly begin: Extract<JournalEntry, { step: "begin" }> | undefined;
+  readonly frozen: boolean;
+  readonly backupJob: boolean;
+  readonly overlay: Extract<JournalEntry, { step: "overlay" }> | undefined;
+  readonly partials: readonly string[];
+  readonly testDomain: Extract<JournalEntry, { step: "test-domain" }> | undefined;
+  readonly testNetwork: Extract<JournalEntry, { step: "test-network" }> | undefined;
+  readonly testTpm: Extract<JournalEntry, { step: "test-tpm" }> | undefined;
+  /** In the order in which they were done. */
+  readonly restore: readonly RestoreStep[];
+  readonly kept: boolean;
+}
+
+export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
+  let begin: Outstanding["begin"];
+  let frozen = false;
+  let backupJob = false;
+  let overlay: Outstanding["overlay"];
+  const partials = new Set<string>();
+  let testDomain: Outstanding["testDomain"];
+  let testNetwork: Outstanding["testNetwork"];
+  let testTpm: Outstanding["testTpm"];
+  let restore: RestoreStep[] = [];
+  let kept = false;
+  for (const entry of entries) {
+    switch (entry.step) {
+      case "begin":
+        begin = entry;
+        break;
+      case "freeze":
+      case "thawed":
+        frozen = entry.step === "freeze";
+        break;
+      case "backup-job":
+      case "backup-job-ended":
+        backupJob = entry.step === "backup-job";
+        break;
+      case "overlay":
+        overlay = entry;
+        break;
+      case "overlay-gone":
+        overlay = undefined;
+        break;
+      case "partial":
+        partials.add(entry.path);
+        break;
+      case "partial-gone":
+        partials.delete(entry.path);
+        break;
+      case "test-domain":
+        testDomain = entry;
+        break;
+      case "test-domain-gone":
+        testDomain = undefined;
+        break;
+      case "test-network":
+        testNetwork = entry;
+        break;
+      case "test-network-gone":
+        testNetwork = undefined;
+        break;
+      case "test-tpm":
+        testTpm = entry;
+        break;
+      case "test-tpm-gone":
+        testTpm = undefined;
+        break;
+      case "restore-file":
+      case "set-aside":
+      case "restore-domain":
+        restore.push(entry);
+        break;
+      case "restored":
+      case "restore-undone":
+        restore = [];
+        break;
+      case "kept":
+        kept = true;
+        break;
+    }
+  }
+  return {
+    begin,
+    frozen,
+    backupJob,
+    overlay,
+    partials: [...partials],
+    testDomain,
+    testNetwork,
+    testTpm,
+    restore,
+    kept,
+  };
+}

@@ -1,0 +1,211 @@
+import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
+import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import { type BackupFiles } from "../proof/backup_files.ts";
+import type { StoredBackup } from "../repository/backups.ts";
+import type { Manifest, ManifestDisk } from "../repository/manifest.ts";
+import type { System } from "../sys/system.ts";
+import type { HostFacts, KnownDomain } from "./host_facts.ts";
+import { isolatedNetworkName } from "./isolated_network.ts";
+import type { RestoreStart } from "./restore_image.ts";
+import type { RestoreNetwork, RestoreRequest } from "./request.ts";
+import { rewriteDomain, type RewrittenNetwork } from "./rewrite_domain.ts";
+
+/** A disk, and where it goes. */
+export interface PlannedDisk extends Omit<RestoreStart, "target"> {
+  /** The guest's name of it. */
+  readonly disk: string;
+  readonly path: string;
+  readonly format: "qcow2" | "raw";
+  /** Bytes that it will occupy, at most. */
+  readonly bytes: number;
+}
+
+/** What a restore does, before any of it is done. Plain data. */
+export interface RestorePlan {
+  /** The VM that is lost, one beside it, or one that takes the place of what is there. */
+  readonly mode: "recreate" | "clone" | "replace";
+  readonly vm: string;
+  readonly id: string;
+  readonly hypervisor: string;
+  readonly folder: string;
+  readonly instant: string;
+  readonly name: string;
+  readonly uuid: string;
+  readonly imageDir: string;
+  readonly disks: readonly PlannedDisk[];
+  /** Paths of the UEFI variable store and of the TPM's state. */
+  readonly nvram: string | undefined;
+  readonly tpm: string | undefined;
+  readonly replaces: { readonly name: string; readonly uuid: string } | undefined;
+  /** What lies where a file goes, and belongs to the VM that is replaced. */
+  readonly setAside: readonly { readonly from: string; readonly to: string }[];
+  /** Where the definition of the replaced VM is kept. */
+  readonly previousXml: string | undefined;
+  readonly network: RestoreNetwork;
+  readonly autostart: boolean;
+  readonly start: boolean;
+  /** Removable drives whose medium is not on this hypervisor. */
+  readonly emptied: readonly string[];
+  readonly originalXml: string;
+  readonly xml: string;
+}
+
+export interface PlanOptions {
+  readonly system: Pick<System, "files" | "host">;
+  readonly backup: StoredBackup & { readonly manifest: Manifest };
+  readonly files: BackupFiles;
+  readonly facts: HostFacts;
+  readonly request: RestoreRequest;
+  readonly imageDir: string;
+  readonly libvirtUri: string;
+  /** Ends the names of what is set aside. */
+  readonly suffix: string;
+}
+
+/** Plans a restore; whether it can be done is for `restoreChecks` to say. */
+export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
+  const { system, backup, files, facts, request, libvirtUri } = options;
+  const { manifest, folder, address } = backup;
+  const original = describeDomain(files.xml);
+  const name = request.name ?? manifest.vm.name;
+  const present = replacedDomain(facts, request, manifest);
+  const isClone = request.name !== undefined;
+  const uuid = isClone ? crypto.randomUUID() : manifest.vm.uuid;
+  const replaced = request.replace ? present : undefined;
+  const imageDir = request.imageDir ?? options.imageDir;
+  const disks = manifest.disks.map((disk) =>
+    planDisk(disk, { folder, name, imageDir, request, replaced })
+  );
+  const nvram = original.nvram === undefined || files.nvram === undefined
+    ? undefined
+    : await nvramPath(system, original.nvram, { isClone, name, imageDir });
+  const tpm = original.tpm?.backend !== "emulator" || files.tpm === undefined
+    ? undefined
+    : (isClone ? undefined : original.tpm.source) ??
+      tpmStateFolder(system.host, libvirtUri, uuid);
+  const emptied = await missingMedia(system, original.disks, manifest);
+  const before = (path: string) => `${path}.before-${options.suffix}`;
+  const mine = replaced === undefined ? [] : ownPaths(system, libvirtUri, replaced);
+  const setAside: { from: string; to: string }[] = [];
+  for (const from of [...disks.map(({ path }) => path), nvram, tpm]) {
+    if (from === undefined || !mine.includes(from)) continue;
+    if (await system.files.inspect(from)) setAside.push({ from, to: before(from) });
+  }
+  return {
+    mode: isClone ? "clone" : replaced === undefined ? "recreate" : "replace",
+    vm: address.vm,
+    id: address.id,
+    hypervisor: address.hypervisor,
+    folder,
+    instant: manifest.instant,
+    ...{ name, uuid, imageDir, disks, nvram, tpm, setAside, emptied },
+    replaces: replaced && { name: replaced.name, uuid: replaced.uuid },
+    previousXml: replaced && `${imageDir}/${replaced.name}.xml.before-${options.suffix}`,
+    network: request.network,
+    // Two of one VM must not both come up by themselves.
+    autostart: manifest.autostart && !isClone,
+    start: request.start,
+    originalXml: files.xml,
+    xml: rewriteDomain(files.xml, {
+      ...{ name, uuid, nvram },
+      newMacs: isClone,
+      disks: new Map(disks.map(({ disk, path, format }) => [disk, { path, format }])),
+      otherDisks: "keep",
+      emptyDrives: new Set(emptied),
+      network: rewrittenNetwork(request.network),
+      forTest: false,
+    }),
+  };
+}
+
+/** The VM that has the name or the UUID of the one to be restored. */
+export function replacedDomain(
+  { domains }: HostFacts,
+  { name }: Pick<RestoreRequest, "name">,
+  { vm }: Pick<Manifest, "vm">,
+): KnownDomain | undefined {
+  if (name !== undefined) return domains.find((domain) => domain.name === name);
+  return domains.find(({ uuid }) => uuid === vm.uuid) ??
+    domains.find((domain) => domain.name === vm.name);
+}
+
+function planDisk(
+  disk: ManifestDisk,
+  { folder, name, imageDir, request, replaced }: {
+    readonly folder: string;
+    readonly name: string;
+    readonly imageDir: string;
+    readonly request: RestoreRequest;
+    readonly replaced: KnownDomain | undefined;
+  },
+): PlannedDisk {
+  const kept = disk.sourceFormat === "raw" ? "raw" : "qcow2";
+  const format = request.format === "keep" ? kept : request.format;
+  const old = replaced?.description.disks.find(({ target }) => target === disk.target);
+  const oldPath = request.imageDir === undefined && old?.type === "file" && old.format === format
+    ? old.source
+    : undefined;
+  const isCopy = format === "qcow2" && disk.compression === "none";
+  return {
+    disk: disk.target,
+    image: `${folder}/${disk.file}`,
+    size: disk.fileSize,
+    sha256: disk.sha256,
+    virtualSize: disk.virtualSize,
+    form: isCopy ? "copy" : format,
+    path: oldPath ?? `${imageDir}/${name}-${disk.target}.${format}`,
+    format,
+    // What compressed data takes is known only when it is unpacked: at most what was read.
+    bytes: isCopy ? disk.fileSize : disk.compression === "none" ? disk.storedBytes : disk.readBytes,
+  };
+}
+
+/** A VM finds its variables where they were; a clone has a file of its own beside them. */
+async function nvramPath(
+  { files }: Pick<System, "files">,
+  original: string,
+  { isClone, name, imageDir }: {
+    readonly isClone: boolean;
+    readonly name: string;
+    readonly imageDir: string;
+  },
+): Promise<string> {
+  const slash = original.lastIndexOf("/");
+  const extension = /\.\w+$/.exec(original)?.[0] ?? ".fd";
+  const isThere = await files.inspectTarget(original.slice(0, slash)) !== undefined;
+  const folder = isThere ? original.slice(0, slash) : imageDir;
+  return isClone || !isThere ? `${folder}/${name}_VARS${extension}` : original;
+}
+
+/** Targets of removable drives whose medium is not here: such a VM would not start. */
+async function missingMedia(
+  { files }: Pick<System, "files">,
+  disks: readonly DomainDisk[],
+  manifest: Manifest,
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const { target, device, source } of disks) {
+    if (device !== "cdrom" && device !== "floppy" || source === undefined) continue;
+    if (manifest.disks.some((disk) => disk.target === target)) continue;
+    if (await files.inspectTarget(source) === undefined) missing.push(target);
+  }
+  return missing;
+}
+
+/** Paths of all that a domain alone works on. */
+function ownPaths(
+  { host }: Pick<System, "host">,
+  libvirtUri: string,
+  { uuid, description }: KnownDomain,
+): readonly string[] {
+  return [
+    ...description.disks.filter(({ readonly, shareable }) => !readonly && !shareable)
+      .map(({ source }) => source),
+    description.nvram,
+    description.tpm?.source ?? tpmStateFolder(host, libvirtUri, uuid),
+  ].filter((path) => path !== undefined);
+}
+
+function rewrittenNetwork(network: RestoreNetwork): RewrittenNetwork {
+  return network.kind === "isolated" ? { kind: "network", name: isolatedNetworkName } : network;
+}

@@ -1,0 +1,164 @@
+import type { XmlElement } from "@rgrove/parse-xml";
+import {
+  applyEdits,
+  attributeEdit,
+  type Edit,
+  escapeXml,
+  insertionAfter,
+  insertionInto,
+  removal,
+  replacement,
+  textEdit,
+} from "../libvirt/xml_edit.ts";
+import { attribute, child, children, childText, parseDomain } from "../libvirt/xml_element.ts";
+import { isolationEdits } from "./rewrite_for_test.ts";
+import { diskEdits } from "./rewrite_disks.ts";
+import { interfaceEdits } from "./rewrite_interfaces.ts";
+
+export interface RewrittenDisk {
+  readonly path: string;
+  readonly format: "qcow2" | "raw";
+}
+
+export type RewrittenNetwork =
+  | { readonly kind: "keep" }
+  /** Without any interface. */
+  | { readonly kind: "none" }
+  /** As it was, each with its cable pulled. */
+  | { readonly kind: "link-down" }
+  /** Every interface on one libvirt network. */
+  | { readonly kind: "network"; readonly name: string };
+
+/** What becomes of a domain's XML. */
+export interface DomainRewrite {
+  readonly name: string;
+  readonly uuid: string;
+  /** A random address (52:54:00:xx:xx:xx) for each interface, so that it can run beside the original. */
+  readonly newMacs: boolean;
+  /** By disk target: becomes a file, without backing images, block jobs, encryption and credentials. */
+  readonly disks: ReadonlyMap<string, RewrittenDisk>;
+  /**
+   * Disks that are not in `disks`: left as they are; or removable drives emptied and all others removed; or all
+   * removed. With `forTest`, `keep` means `remove-media`.
+   */
+  readonly otherDisks: "keep" | "remove-media" | "remove";
+  /** Removable drives whose medium is taken out in any case, by target. */
+  readonly emptyDrives?: ReadonlySet<string>;
+  /** Path of the UEFI variable store; without one, libvirt picks a path by the name. */
+  readonly nvram: string | undefined;
+  readonly network: RewrittenNetwork;
+  /** Removes whatever ties the domain to this host, to its devices, and to other domains. */
+  readonly forTest: boolean;
+  /** With `forTest`: the file that the first serial port writes to. */
+  readonly consoleLog?: string;
+}
+
+/**
+ * Rewrites a domain's XML by replacing spans of it: every byte that is not concerned stays as it was.
+ *
+ * A VM generation id always becomes a new one, because a guest that was set back in time has to notice
+ * (libvirt, formatdomain.html, `genid`).
+ *
+ * @throws {VmbError} `libvirt.xml` when the text is no well-formed domain
+ */
+export function rewriteDomain(xml: string, rewrite: DomainRewrite): string {
+  const domain = parseDomain(xml);
+  return applyEdits(xml, [
+    ...identityEdits(xml, domain, rewrite),
+    ...diskEdits(xml, domain, rewrite),
+    ...nvramEdits(xml, domain, rewrite),
+    ...uniqueEdits(xml, domain, rewrite),
+    ...interfaceEdits(xml, domain, rewrite),
+    ...(rewrite.forTest ? isolationEdits(xml, domain, rewrite.consoleLog) : []),
+  ]);
+}
+
+function identityEdits(
+  xml: string,
+  domain: XmlElement,
+  { name, uuid }: DomainRewrite,
+): readonly Edit[] {
+  const edits: Edit[] = [];
+  // The run-time id of a running domain says nothing of this one.
+  if (attribute(domain, "id") !== undefined) {
+    edits.push(attributeEdit(xml, domain, "id", undefined));
+  }
+  const nameElement = child(domain, "name");
+  if (nameElement === undefined) {
+    edits.push(insertionInto(xml, domain, `<name>${escapeXml(name)}</name>`));
+  } else if (nameElement.text.trim() !== name) {
+    edits.push(textEdit(xml, nameElement, name));
+  }
+  const uuidElement = child(domain, "uuid");
+  if (uuidElement !== undefined) {
+    if (uuidElement.text.trim() !== uuid) edits.push(textEdit(xml, uuidElement, uuid));
+  } else {
+    edits.push(
+      nameElement === undefined
+        ? insertionInto(xml, domain, `<uuid>${uuid}</uuid>`)
+        : insertionAfter(xml, nameElement, `<uuid>${uuid}</uuid>`),
+    );
+  }
+  // libvirt refuses a domain whose SMBIOS tables name another UUID.
+  for (const sysinfo of children(domain, "sysinfo")) {
+    for (const entry of children(child(sysinfo, "system") ?? sysinfo, "entry")) {
+      if (attribute(entry, "name") === "uuid" && entry.text.trim() !== uuid) {
+        edits.push(textEdit(xml, entry, uuid));
+      }
+    }
+  }
+  const generation = child(domain, "genid");
+  if (generation !== undefined) edits.push(textEdit(xml, generation, crypto.randomUUID()));
+  return edits;
+}
+
+/** Newer libvirt writes `<nvram type='file'><source file=.../></nvram>`, older the path as text. */
+function nvramEdits(
+  xml: string,
+  domain: XmlElement,
+  { nvram }: DomainRewrite,
+): readonly Edit[] {
+  const os = child(domain, "os");
+  const element = child(os, "nvram");
+  if (os === undefined || element === undefined) {
+    if (os === undefined || nvram === undefined) return [];
+    const text = `<nvram>${escapeXml(nvram)}</nvram>`;
+    const before = child(os, "loader") ?? child(os, "firmware") ?? child(os, "type");
+    return [
+      before === undefined ? insertionInto(xml, os, text) : insertionAfter(xml, before, text),
+    ];
+  }
+  const source = child(element, "source");
+  if (source !== undefined) {
+    return nvram === undefined
+      ? [attributeEdit(xml, element, "type", undefined), textEdit(xml, element, "")]
+      : [
+        attributeEdit(xml, element, "type", "file"),
+        replacement(source, `<source file='${escapeXml(nvram)}'/>`),
+      ];
+  }
+  const old = element.text.trim();
+  return old === (nvram ?? "") ? [] : [textEdit(xml, element, nvram ?? "")];
+}
+
+/** What two domains on one host cannot share: the state of a TPM, and the address of a vsock. */
+function uniqueEdits(
+  xml: string,
+  domain: XmlElement,
+  { uuid }: DomainRewrite,
+): readonly Edit[] {
+  const devices = child(domain, "devices");
+  if (devices === undefined || childText(domain, "uuid") === uuid) return [];
+  return [
+    ...children(devices, "tpm").flatMap((tpm) => {
+      const backend = child(tpm, "backend");
+      const isOurs = attribute(backend, "type") === "emulator";
+      return isOurs && backend
+        ? children(backend, "source").map((source) => removal(xml, source))
+        : [];
+    }),
+    ...children(devices, "vsock").flatMap((vsock) =>
+      children(vsock, "cid").map((cid) => replacement(cid, "<cid auto='yes'/>"))
+    ),
+  ];
+}
