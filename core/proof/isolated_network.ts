@@ -4,6 +4,7 @@ import type { Virsh } from "../libvirt/virsh.ts";
 import type { Journal } from "../recovery/journal.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
+import { testRunPrefix } from "./run_name.ts";
 import { chooseSubnet, type Subnet } from "./subnet.ts";
 
 /** A network of one test restore: a bridge that leads nowhere. */
@@ -36,7 +37,7 @@ export async function makeIsolatedNetwork(
   short: string,
 ): Promise<IsolatedNetwork> {
   const { files, processes } = system;
-  const name = `vmb-test-${short}`;
+  const name = `${testRunPrefix}${short}`;
   const bridge = `vmbt${short}`;
   await journal.write({ step: "test-network", name, table: tableOf(name) });
   const rulesFile = `${stagingFolder}/isolation.nft`;

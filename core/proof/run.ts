@@ -20,6 +20,7 @@ import { makeIsolatedNetwork } from "./isolated_network.ts";
 import { launchCopy } from "./launch.ts";
 import type { Proof } from "./proof.ts";
 import { type Evidence, proofsFolder, storeProof } from "./proofs.ts";
+import { testRunPrefix } from "./run_name.ts";
 import { screenshotName } from "./screenshot.ts";
 import { stageCompanions, stageDisks } from "./stage.ts";
 import { stepOk, Steps } from "./steps.ts";
@@ -70,7 +71,7 @@ export async function proveBackup(
   const short = crypto.randomUUID().slice(0, 8);
   const virsh = openVirsh(system.processes, settings.libvirtUri);
   // Short, for it is a part of the paths of sockets, which have at most 107 bytes.
-  const runId = `vmb-test-${short}`;
+  const runId = `${testRunPrefix}${short}`;
   const folders = runFolders(settings, runId);
   const copy = { name: copyName(address.vm, short), uuid: crypto.randomUUID() };
   const owner = await qemuOwner(virsh);
@@ -240,5 +241,5 @@ async function keepProof(
 /** Letters that need no quoting anywhere. */
 function copyName(vm: string, short: string): string {
   const safe = vm.replace(/[^A-Za-z0-9_.]+/g, "-").replace(/^[-.]+/, "").slice(0, 40);
-  return `vmb-test-${safe || "vm"}-${short}`;
+  return `${testRunPrefix}${safe || "vm"}-${short}`;
 }

@@ -11,6 +11,7 @@ import {
   textEdit,
 } from "../libvirt/xml_edit.ts";
 import { attribute, child, children, childText, parseDomain } from "../libvirt/xml_element.ts";
+import { ownCharacterDevices } from "./rewrite_character_devices.ts";
 import { isolationEdits } from "./rewrite_for_test.ts";
 import { diskEdits } from "./rewrite_disks.ts";
 import { interfaceEdits } from "./rewrite_interfaces.ts";
@@ -141,24 +142,35 @@ function nvramEdits(
   return old === (nvram ?? "") ? [] : [textEdit(xml, element, nvram ?? "")];
 }
 
-/** What two domains on one host cannot share: the state of a TPM, and the address of a vsock. */
+/**
+ * What two domains on one host cannot share: the state of a TPM, the address of a vsock, files and ports that
+ * QEMU opens.
+ */
 function uniqueEdits(
   xml: string,
   domain: XmlElement,
-  { uuid }: DomainRewrite,
+  { uuid, forTest }: DomainRewrite,
 ): readonly Edit[] {
   const devices = child(domain, "devices");
-  if (devices === undefined || childText(domain, "uuid") === uuid) return [];
+  if (devices === undefined || childText(domain, "uuid") === uuid || forTest) return [];
   return [
     ...children(devices, "tpm").flatMap((tpm) => {
       const backend = child(tpm, "backend");
-      const isOurs = attribute(backend, "type") === "emulator";
-      return isOurs && backend
+      return attribute(backend, "type") === "emulator" && backend
         ? children(backend, "source").map((source) => removal(xml, source))
         : [];
     }),
     ...children(devices, "vsock").flatMap((vsock) =>
       children(vsock, "cid").map((cid) => replacement(cid, "<cid auto='yes'/>"))
     ),
+    ...ownCharacterDevices(xml, devices),
+    ...children(devices, "graphics").filter((graphics) =>
+      attribute(graphics, "autoport") !== "yes" && attribute(graphics, "port") !== undefined
+    ).flatMap((graphics) => [
+      ...["port", "tlsPort", "websocket"].map((name) =>
+        attributeEdit(xml, graphics, name, undefined)
+      ),
+      attributeEdit(xml, graphics, "autoport", "yes"),
+    ]),
   ];
 }

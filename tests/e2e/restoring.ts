@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import type { Manifest } from "../../core/repository/manifest.ts";
 import type { RestoreOutcome } from "../../core/restore/run.ts";
 import { copyFrom } from "../core/copy/copying.ts";
-import { temporaryFolder } from "../core/nbd/servers.ts";
-import { startQemuNbd } from "../core/nbd/servers.ts";
+import { startQemuNbd, temporaryFolder } from "../core/nbd/servers.ts";
 import { createGuest, type Guest, type GuestOptions } from "../lab/guest.ts";
 import type { Lab } from "../lab/lab.ts";
 import { program } from "./program.ts";
@@ -12,6 +12,7 @@ import { assertEnded, hypervisorName, names, openSite, type Site } from "./site.
 /** A site with a folder for restored images. */
 export interface RestoreSite extends Site {
   readonly images: string;
+  readonly configFolder: string;
 }
 
 export async function openRestoreSite(lab: Lab): Promise<RestoreSite> {
@@ -20,7 +21,7 @@ export async function openRestoreSite(lab: Lab): Promise<RestoreSite> {
   await Deno.mkdir(images);
   await Deno.chmod(images, 0o711);
   await site.configure({ IMAGE_DIR: images });
-  return { ...site, images };
+  return { ...site, images, configFolder: images.replace(/images$/, "config") };
 }
 
 export interface BackedUp {
@@ -89,4 +90,37 @@ export async function assertNothingLeft(site: RestoreSite): Promise<void> {
   assert.deepEqual(await names(`${site.state}/runs`), [], "staging files are left");
   const half = (await names(site.images)).filter((name) => name.endsWith(".vmb-restoring"));
   assert.deepEqual(half, [], "half-written files are left");
+}
+
+/** Changes the XML that a backup holds, and whatever vouches for it: as if it had been made of such a VM. */
+export async function forgeXml(
+  { folder, guest }: BackedUp,
+  change: (xml: string) => string,
+): Promise<() => Promise<void>> {
+  const name = `${guest.name}.xml`;
+  const paths = [name, "backup-metadata.json", "checksums.sha256"].map((file) =>
+    `${folder}/${file}`
+  );
+  const [xml = "", metadata = "", checksums = ""] = await Promise.all(
+    paths.map((path) => Deno.readTextFile(path)),
+  );
+  const forged = change(xml);
+  assert.notEqual(forged, xml, "the change changes something");
+  const [before, after] = [xml, forged].map((text) =>
+    createHash("sha256").update(text).digest("hex")
+  );
+  const manifest = JSON.parse(metadata) as Manifest;
+  const size = new TextEncoder().encode(forged).length;
+  const files = manifest.files.map((file) =>
+    file.name === name ? { ...file, size, sha256: after } : file
+  );
+  const write = async (texts: readonly string[]) => {
+    for (const [index, path] of paths.entries()) await Deno.writeTextFile(path, texts[index] ?? "");
+  };
+  await write([
+    forged,
+    JSON.stringify({ ...manifest, files }),
+    checksums.replace(before ?? "", after ?? ""),
+  ]);
+  return () => write([xml, metadata, checksums]);
 }

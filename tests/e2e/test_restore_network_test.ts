@@ -181,6 +181,26 @@ Deno.test({
         }
       },
     );
+    await t.step(
+      "it is the rules that hold: without them a copy would reach the host",
+      async () => {
+        const tables = await onHost(site, "nft", "list", "tables", "inet");
+        for (const [, table = ""] of tables.matchAll(/^table inet (vmb_test_\w+)$/gm)) {
+          assert.match(await onHost(site, "nft", "list", "table", "inet", table), /drop/);
+          await onHost(site, "nft", "delete", "table", "inet", table);
+          break;
+        }
+        const reached = await Promise.all(
+          copies.map(({ uuid, address }) =>
+            inGuest(site, uuid, connects(address.replace(/\.\d+$/, ".1"), 7000))
+          ),
+        );
+        assert.equal(
+          reached.filter((status) => status === 0).length,
+          1,
+        );
+      },
+    );
     await t.step("networks and rules go with the copies", async () => {
       assert.match(await onHost(site, "nft", "list", "tables"), /vmb_test_/);
       assertEnded(await site.vmb("hv", "recover", "--kept"), 0);

@@ -236,6 +236,17 @@ Deno.test("vmb hv test-restore takes the console's word for a guest without an a
   await assertNothingLeft(site, guest);
 });
 
+Deno.test("vmb hv test-restore boots a UEFI guest from a copy of its variables", async () => {
+  await using lab = await openLab();
+  const [site, guest] = await openWithBackup(lab, { kind: "uefi", workload: "idle" });
+  const nvram = await program("sha256sum", guest.nvram ?? "");
+  const ended = await testRestore(site, guest);
+  assertEnded(ended, 0);
+  assert.equal(outcomeOf(ended).proof.bootedBy, "guest-agent");
+  assert.equal(await program("sha256sum", guest.nvram ?? ""), nvram);
+  await assertNothingLeft(site, guest);
+});
+
 Deno.test("vmb hv test-restore --keep leaves a copy that only recover --kept removes", async () => {
   await using lab = await openLab();
   const [site, guest] = await openWithBackup(lab, { workload: "idle" });

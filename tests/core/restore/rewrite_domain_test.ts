@@ -49,19 +49,23 @@ Deno.test("rewriteDomain that keeps all changes nothing but the generation id", 
   assert.equal(text.length, tiedDomain.length);
 });
 
-Deno.test("rewriteDomain escapes a new name and puts the UUID wherever it stands; a vsock gets its own address", () => {
-  assert.deepEqual(changedLines(rewrite({ name: "a<b>&'c'", uuid: other })), {
+Deno.test("rewriteDomain escapes a new name and puts the UUID wherever it stands", () => {
+  const text = rewriteDomain(tiedDomain, { ...same, name: "a<b>&'c'", uuid: other, forTest: true });
+  const { gone, come } = changedLines(text);
+  const identity = /<name>|uuid/;
+  assert.deepEqual({
+    gone: gone.filter((line) => identity.test(line)),
+    come: come.filter((line) => identity.test(line)),
+  }, {
     gone: [
       `<name>web &amp; "db" 🧪</name>`,
       `<uuid>${uuid}</uuid>`,
       `<entry name='uuid'>${uuid}</entry>`,
-      "<cid auto='no' address='7'/>",
     ],
     come: [
       "<name>a&lt;b&gt;&amp;&apos;c&apos;</name>",
       `<uuid>${other}</uuid>`,
       `<entry name='uuid'>${other}</entry>`,
-      "<cid auto='yes'/>",
     ],
   });
 });
@@ -145,6 +149,15 @@ Deno.test("rewriteDomain removes interfaces, pulls their cables, or moves them t
   );
   assert.doesNotMatch(moved, /br0|eth1|vfio|managed='yes'>\n {6}<mac/);
   assert.match(moved, /<model type='e1000'\/>/);
+});
+
+Deno.test("rewriteDomain of another UUID takes nothing that only one domain of a host can have", () => {
+  const text = rewrite({ uuid: other });
+  assert.doesNotMatch(text, /4555|web-console\.log|channel\.log|web-agent\.sock|address='7'|5901/);
+  assert.match(text, /<serial type='pty'>\s*<target type='isa-serial' port='0'>/);
+  assert.match(text, /<console type='pty'>\s*<target type='serial' port='0'\/>/);
+  assert.match(text, /<channel type='unix'>\s*<target type='virtio' name='org.qemu.guest_agent.0'/);
+  assert.match(text, /<graphics type='vnc' autoport='yes' listen='0.0.0.0' passwd='secret'>/);
 });
 
 Deno.test("rewriteDomain for a test leaves no tie to the host or to another domain", () => {

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { createGuest } from "../lab/guest.ts";
+import { openLab } from "../lab/lab.ts";
+import { findProgram } from "../lab/program_files.ts";
+import { assertEnded, hypervisorName, openSite } from "./site.ts";
+
+const guestfish = await findProgram("guestfish");
+
+Deno.test("vmb hv files reads single files by guestfish, or says that it is missing", async (t) => {
+  await using lab = await openLab();
+  const site = await openSite(lab);
+  const guest = await createGuest(site.hypervisor, { name: "off", kind: "shut-off", dataMiB: 1 });
+  await site.listVms([{ name: guest.name, hypervisor: hypervisorName }]);
+  assertEnded(await site.vmb("hv", "backup", guest.name), 0);
+  const files = (...args: readonly string[]) => site.vmb("hv", "files", guest.name, ...args);
+
+  await t.step("wrong words are an error of usage", async () => {
+    assertEnded(await files("latest", "get", "/filler"), 2);
+    assertEnded(await files("latest", "ls", "/", "/tmp"), 2);
+    assertEnded(await files("latest", "ls", "filler"), 2);
+    assertEnded(await files("latest", "rm", "/filler"), 2);
+    assertEnded(await files("2020-01-01-000000", "ls", "/"), 10);
+  });
+  if (guestfish === undefined) {
+    const ended = await files("latest", "ls", "/", "--json");
+    assertEnded(ended, 5);
+    assert.equal(JSON.parse(ended.stdout).error.code, "files.no-guestfish");
+    assert.match(ended.stderr, /hint: Install guestfs-tools/);
+    return;
+  }
+  await t.step("a disk without a system wants one of its file systems named", async () => {
+    const ended = await files("latest", "ls", "/");
+    assertEnded(ended, 1);
+    assert.match(ended.stderr, /--filesystem: \/dev\/sda: ext4/);
+  });
+  await t.step("ls, cat and get", async () => {
+    const ls = await files("latest", "ls", "/", "--filesystem", "/dev/sda");
+    assertEnded(ls, 0);
+    assert.match(ls.stdout, /1048576 .* filler/);
+    const target = await Deno.makeTempDir({ dir: lab.folder });
+    const get = ["get", "/filler", target, "--filesystem", "/dev/sda"];
+    assertEnded(await files("latest", ...get), 0);
+    assert.equal((await Deno.stat(`${target}/filler`)).size, 1024 * 1024);
+    assertEnded(await files("latest", "cat", "/none", "--filesystem", "/dev/sda"), 10);
+  });
+  assertEnded(await site.vmb("hv", "verify", guest.name), 0);
+});
