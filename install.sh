@@ -52,6 +52,9 @@ swtpm                                       swtpm                       swtpm
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
+nft                                         nftables                    nftables
+ip                                          iproute2                    iproute
+dnsmasq                                     dnsmasq-base                dnsmasq
 shellcheck                                  shellcheck                  -"
 
 main() {

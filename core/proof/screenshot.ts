@@ -22,7 +22,7 @@ export async function takeScreenshot(
   const file = `${stagingFolder}/screenshot`;
   const done = await virsh.attempt(["screenshot", copy.uuid, file]);
   if (done.code !== 0) {
-    const words = done.stderr.trim().replace(/^error:\s*/gm, "").split("\n")[0] ?? "";
+    const words = done.stderr.trim().split("\n").at(-1)?.replace(/^error:\s*/, "") ?? "";
     return [undefined, stepSkipped(words || "no screen")];
   }
   try {

@@ -132,10 +132,6 @@ export async function restoreVm(
       )
         .catch((error) => report({ kind: "warning", text: toVmbError(error).message }));
     }
-  } catch (thrown) {
-    const error = toVmbError(thrown);
-    log.report({ kind: "error", text: error.message, hint: error.hint });
-    throw error;
   } finally {
     await log.close();
   }
@@ -160,6 +156,7 @@ async function journaledRestore(context: RestoreContext, prepared: Prepared): Pr
     await applyRestore({ ...context, ...prepared, journal, stagingFolder: folders.stagingFolder });
   } catch (thrown) {
     failure = toVmbError(thrown);
+    report({ kind: "error", text: failure.message, hint: failure.hint });
     report({ kind: "phase", phase: "undo", text: "Undoing what was begun" });
   }
   try {

@@ -155,7 +155,7 @@ Deno.test("vmb hv list, show and verify read what lies on the share", async () =
   assert.equal(list.code, 0, list.err);
   assert.match(
     list.out,
-    /^VM +ID[^\n]+\ngw 1 +2026-11-21-120000 +hv1 +full +quiesce.*read back\n$/,
+    /^VM +ID[^\n]+\ngw 1 +2026-11-21-120000 +hv1 +full +quiesce.*read back +-\n$/,
   );
   const json = JSON.parse((await site.run("hv", "list", "gw 1", "--json")).out);
   assert.equal(json.backups[0].manifest.id, address.id);

@@ -86,7 +86,9 @@ export async function hashes(paths: readonly string[]): Promise<Record<string, s
 
 /** Asserts that no run left a journal, a staging folder or a half-written file. */
 export async function assertNothingLeft(site: RestoreSite): Promise<void> {
-  assert.deepEqual(await names(`${site.state}/journal`), [], "a journal is left");
+  // An empty lock file may outlive a journal; it says nothing.
+  const journals = (await names(`${site.state}/journal`)).filter((name) => !name.endsWith(".lock"));
+  assert.deepEqual(journals, [], "a journal is left");
   assert.deepEqual(await names(`${site.state}/runs`), [], "staging files are left");
   const half = (await names(site.images)).filter((name) => name.endsWith(".vmb-restoring"));
   assert.deepEqual(half, [], "half-written files are left");
