@@ -3,7 +3,7 @@ import { loadConfiguration } from "../../core/config/configuration.ts";
 import { recover } from "../../core/recovery/recover.ts";
 import type { RestoreRequest } from "../../core/restore/request.ts";
 import { restoreVm } from "../../core/restore/run.ts";
-import type { Files } from "../../core/sys/files.ts";
+import type { FileLock, Files } from "../../core/sys/files.ts";
 import { realSystem, type System } from "../../core/sys/system.ts";
 import { openLab } from "../lab/lab.ts";
 import {
@@ -29,6 +29,8 @@ interface Mortal {
   readonly system: System;
   /** Passages so far. */
   count(): number;
+  /** Gives up the locks that it holds, as the death of a process does. */
+  bury(): Promise<void>;
 }
 
 /** A system that dies at the `at`th passage through a door that changes something, and does nothing after. */
@@ -61,8 +63,18 @@ function mortal(base: System, at: number, when: "after" | "before"): Mortal {
     const lines = await appendTo(path);
     return { append: (line) => pass(() => lines.append(line)), close: () => lines.close() };
   };
+  const locks: FileLock[] = [];
+  const lock = files.lock;
+  files.lock = async (path) => {
+    const held = await lock(path);
+    if (held) locks.push(held);
+    return held;
+  };
   return {
     count: () => count,
+    async bury() {
+      for (const held of locks) await held.release().catch(() => {});
+    },
     system: {
       ...base,
       files,
@@ -132,6 +144,7 @@ for (const mode of ["recreate", "replace"] as const) {
       for (const when of ["before", "after"] as const) {
         const dying = mortal(system, at, when);
         const outcome = await run(dying.system).catch(() => undefined);
+        await dying.bury();
         const name = `killed ${when} change ${at}`;
         if (dying.count() < at) {
           assert.ok(outcome, "the restore ends when nothing kills it");
