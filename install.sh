@@ -25,6 +25,7 @@ TEXT
 deno_version=2.9.6
 deno_sha256=bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0 # of Linux on x86_64
 
+[ -t 1 ] || export NO_COLOR=1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${HOME:=$(getent passwd "$(id -u)" | cut -d: -f6)}"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vmb-build
@@ -71,7 +72,7 @@ main() {
 }
 
 say() {
-  if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi
+  if [ -z "${NO_COLOR:-}" ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi
 }
 
 fail() {

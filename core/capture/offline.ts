@@ -1,5 +1,5 @@
 import { VmbError } from "../error.ts";
-import { domainRunId, domainState } from "../libvirt/domain.ts";
+import { domainState } from "../libvirt/domain.ts";
 import type { Capture } from "./capture.ts";
 import type { CaptureContext } from "./context.ts";
 import { serveImages } from "./export_server.ts";
@@ -53,13 +53,11 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
       const state = await domainState(virsh, domain);
       const after = await stamps();
       const changed = images.find((_, index) => before[index] !== after[index]);
-      if (
-        started === undefined && state === "shut off" && changed === undefined &&
-        await domainRunId(virsh, domain) === undefined
-      ) return;
+      const ran = started !== undefined || state !== "shut off";
+      if (!ran && changed === undefined) return;
       throw new VmbError(
         `The capture of "${domain.name}" was lost: ${
-          changed === undefined ? "the domain was started" : `its image "${changed.path}" changed`
+          ran ? "the domain was started" : `its image "${changed?.path}" changed`
         } during the offline copy`,
         { code: "capture.lost", hint: "Run the backup again; the domain was not disturbed" },
       );
