@@ -4,6 +4,9 @@
 set -eu
 payload_sha256=@SHA256@
 payload_start=@START@
+# Whoever calls, with whatever PATH, gets the system's own tools; vmb itself gets the caller's.
+callers_path=$PATH
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 fail() {
   printf 'vmb: %s\n  hint: %s\n' "$1" "$2" >&2
@@ -72,6 +75,7 @@ esac
 # The code that V8 compiled is kept in DENO_DIR: without it each start takes a third longer.
 DENO_DIR=$unpacked/cache
 DENO_NO_UPDATE_CHECK=1
+PATH=$callers_path
 export VMB_EXE DENO_DIR DENO_NO_UPDATE_CHECK
 exec "$unpacked/deno" run --no-config --no-lock --no-npm --no-remote --cached-only --no-prompt \
   --allow-all "$unpacked/main.js" "$@"

@@ -51,6 +51,16 @@ Deno.test("vmb as built hands over arguments, exit status and the place it was s
   assert.match(wrong.stderr, /\.\.\/x/);
 });
 
+Deno.test("vmb as built starts with nothing in its environment, and any PATH", async () => {
+  const unpackFolder = await freshFolder();
+  const { code, stderr } = await start(["--version"], {
+    unpackFolder,
+    env: { PATH: "/nonexistent" },
+  });
+  assert.equal(code, 0, stderr);
+  await program("env", "-i", `VMB_UNPACK_DIR=${unpackFolder}`, built, "--version");
+});
+
 Deno.test("vmb as built reads a configuration and starts threads", async () => {
   const unpackFolder = await freshFolder();
   const share = await freshFolder();

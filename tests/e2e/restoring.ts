@@ -5,6 +5,7 @@ import type { RestoreOutcome } from "../../core/restore/run.ts";
 import { copyFrom } from "../core/copy/copying.ts";
 import { startQemuNbd, temporaryFolder } from "../core/nbd/servers.ts";
 import { createGuest, type Guest, type GuestOptions } from "../lab/guest.ts";
+import type { HypervisorKind } from "../lab/hypervisor.ts";
 import type { Lab } from "../lab/lab.ts";
 import { program } from "./program.ts";
 import { assertEnded, hypervisorName, names, openSite, type Site } from "./site.ts";
@@ -15,8 +16,8 @@ export interface RestoreSite extends Site {
   readonly configFolder: string;
 }
 
-export async function openRestoreSite(lab: Lab): Promise<RestoreSite> {
-  const site = await openSite(lab);
+export async function openRestoreSite(lab: Lab, kind?: HypervisorKind): Promise<RestoreSite> {
+  const site = await openSite(lab, kind === undefined ? {} : { kind });
   const images = `${site.root.slice(0, site.root.lastIndexOf("/"))}/images`;
   await Deno.mkdir(images);
   await Deno.chmod(images, 0o711);
@@ -31,8 +32,13 @@ export interface BackedUp {
 }
 
 /** Makes a guest, lets it work, and backs it up meanwhile; `shut-off` guests are shut down before. */
-export async function backUpGuest(site: Site, options: GuestOptions): Promise<BackedUp> {
+export async function backUpGuest(
+  site: Site,
+  options: GuestOptions,
+  furnish: (guest: Guest) => Promise<void> = () => Promise.resolve(),
+): Promise<BackedUp> {
   const guest = await createGuest(site.hypervisor, { dataMiB: 8, ...options });
+  await furnish(guest);
   await guest.start();
   await guest.waitForConsole(/VMB-HEARTBEAT 2/);
   if (guest.kind !== "no-agent") await guest.waitForAgent();

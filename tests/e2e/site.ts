@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Guest } from "../lab/guest.ts";
-import { type Hypervisor, startHypervisor } from "../lab/hypervisor.ts";
+import { type Hypervisor, type HypervisorKind, startHypervisor } from "../lab/hypervisor.ts";
 import type { Lab } from "../lab/lab.ts";
 
 /** How a run of vmb ended. */
@@ -45,9 +45,9 @@ export const hypervisorName = "hv1";
  */
 export async function openSite(
   lab: Lab,
-  options: { readonly sameNetwork?: boolean } = {},
+  options: { readonly sameNetwork?: boolean; readonly kind?: HypervisorKind } = {},
 ): Promise<Site> {
-  const hypervisor = await startHypervisor(lab);
+  const hypervisor = await startHypervisor(lab, options.kind);
   const folder = await Deno.makeTempDir({ dir: lab.folder, prefix: "site-" });
   await Deno.chmod(folder, 0o711);
   const root = `${folder}/share`;
