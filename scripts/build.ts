@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import denoJson from "../deno.json" with { type: "json" };
 import { VmbError } from "../core/error.ts";
+import { mountOf } from "../core/repository/mount.ts";
 import { runOk, systemProcesses } from "../core/sys/process.ts";
 import launcher from "./launcher.sh" with { type: "text" };
 
@@ -30,7 +31,6 @@ async function build(output: string, wanted: Form | undefined): Promise<void> {
     const program = join(work, "vmb");
     await bundle(javascript);
     const form = await makeProgram(javascript, program, wanted);
-    await prove(program, form, join(work, "unpacked"));
     await Deno.rename(program, output);
     const { size } = await Deno.stat(output);
     const seconds = Math.round((performance.now() - begun) / 1000);
@@ -73,15 +73,17 @@ async function makeProgram(
   if (wanted !== "self-extracting" && obstacle === undefined) {
     try {
       await compile(javascript, program);
+      await prove(program, "compiled");
       return "compiled";
     } catch (error) {
       if (wanted !== undefined) throw error;
-      say(`Form: self-extracting, for deno compile failed: ${firstLine(error)}`);
+      say(`Form: self-extracting, for deno compile made none that works: ${firstLine(error)}`);
     }
   } else if (obstacle !== undefined) {
     say(`Form: self-extracting, for deno compile has no runtime here: ${obstacle}`);
   }
   await pack(javascript, program);
+  await prove(program, "self-extracting");
   return "self-extracting";
 }
 
@@ -145,13 +147,31 @@ function fillLauncher(sha256: string): string {
   }
 }
 
-async function prove(program: string, form: Form, unpackFolder: string): Promise<void> {
-  const { stdout } = await runOk(systemProcesses, [program, "--version"], {
-    env: { VMB_UNPACK_DIR: unpackFolder },
-  });
-  const expected = `vmb ${denoJson.version} (${form})`;
-  if (stdout.trim() !== expected) {
-    throw new VmbError(`Program says "${stdout.trim()}" of itself, expected "${expected}"`, {
+/** Shows that a program starts, and that its threads do: one of them reads a file that was changed. */
+async function prove(program: string, form: Form): Promise<void> {
+  const work = `${program}.proof`;
+  const id = "2026-01-01-000000";
+  const backup = join(work, "share/build/vm", id);
+  await Deno.mkdir(backup, { recursive: true });
+  await Deno.writeTextFile(join(backup, "file"), "changed");
+  await Deno.writeTextFile(join(backup, "checksums.sha256"), `${"0".repeat(64)}  file\n`);
+  const mount = mountOf(work, await Deno.readTextFile("/proc/self/mountinfo"));
+  const env = {
+    VMB_UNPACK_DIR: join(work, "unpacked"),
+    VMB_CONFIG_DIR: work,
+    VMB_BACKUP_ROOT: join(work, "share"),
+    VMB_BACKUP_FSTYPES: mount?.type ?? "",
+  };
+  const version = await systemProcesses.run([program, "--version"], { env });
+  const verify = await systemProcesses.run([program, "hv", "verify", "vm", id], { env });
+  for (
+    const [{ stdout, stderr }, expected] of [
+      [version, `vmb ${denoJson.version} (${form})`],
+      [verify, createHash("sha256").update("changed").digest("hex")],
+    ] as const
+  ) {
+    if (stdout.includes(expected)) continue;
+    throw new VmbError(`Program says "${(stdout + stderr).trim()}", expected "${expected}"`, {
       code: "build.proof",
     });
   }

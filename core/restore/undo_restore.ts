@@ -27,7 +27,7 @@ export async function undoRestoreSteps(
         if (await undoDomain(virsh, step, steps, report) === "adopted") return "adopted";
         break;
       case "set-aside":
-        await Promise.resolve(moveBack);
+        await moveBack(system.files, step);
         break;
       case "restore-file":
         if (await isOurs(system.files, step)) {
