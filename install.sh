@@ -50,6 +50,13 @@ mkfs.ext4                                   e2fsprogs                   e2fsprog
 to_test="$to_show
 /usr/share/OVMF/*_4M.fd|/usr/share/edk2/ovmf ovmf                       edk2-ovmf
 swtpm                                       swtpm                       swtpm
+swtpm_setup                                 swtpm-tools                 swtpm-tools
+ip                                          iproute2                    iproute
+nft                                         nftables                    nftables
+dnsmasq                                     dnsmasq-base                dnsmasq
+strace                                      strace                      strace
+python3                                     python3                     python3
+git                                         git                         git
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
@@ -293,13 +300,14 @@ uninstall() {
   if [ "$(readlink "$link")" = /opt/vm-backup/bin/vmb ]; then as_root rm "$link"; fi
   as_root rm -rf "$target/bin" "$unpacked"
   say "Removed $target/bin, $link and $unpacked"
-  cat <<TEXT
-These stay, for you to remove if you want:
-  $target/config, $target/logs   your configuration and the logs
-  ${DESTDIR:-}/var/lib/vm-backup                     state of vmb on this machine
-  $cache     Deno for the next build
-  all backups on the share, and all packages that were installed
-TEXT
+  echo "These stay, for you to remove if you want:"
+  printf '  %-28s  %s\n' \
+    "$target/config" "your configuration" \
+    "$target/logs" "the logs" \
+    "${DESTDIR:-}/var/lib/vm-backup" "what vmb notes down on this machine" \
+    "$cache" "Deno, for the next build" \
+    "the share" "all backups" \
+    "packages" "those that were installed for vmb"
 }
 
 main "$@"

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import denoJson from "../deno.json" with { type: "json" };
-import { VmbError } from "../core/error.ts";
+import { toVmbError, VmbError } from "../core/error.ts";
 import { mountOf } from "../core/repository/mount.ts";
 import { runOk, systemProcesses } from "../core/sys/process.ts";
 import launcher from "./launcher.sh" with { type: "text" };
@@ -204,4 +204,9 @@ if (help || (form !== undefined && form !== "compiled" && form !== "self-extract
   console.error(usage);
   Deno.exit(help ? 0 : 2);
 }
-await build(output, form);
+try {
+  await build(output, form);
+} catch (error) {
+  console.error(`Build failed: ${toVmbError(error).message}`);
+  Deno.exit(1);
+}
