@@ -60,9 +60,6 @@ git                                         git                         git
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
-nft                                         nftables                    nftables
-ip                                          iproute2                    iproute
-dnsmasq                                     dnsmasq-base                dnsmasq
 shellcheck                                  shellcheck                  -"
 
 main() {
