@@ -4,6 +4,8 @@ import { schemaCommand } from "./config/schema.ts";
 import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
+import { diffCommand } from "./ctl/diff.ts";
+import { renderCommand } from "./ctl/render.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
@@ -48,6 +50,13 @@ export function makeProgram(context: CommandContext): Command {
   add(notify, notifyTestCommand(context));
   add(hv, notify);
 
+  const ctl = newCommand("ctl", {
+    summary: "On the control VM: from a repository to a running Bacula",
+    examples: ["vmb ctl render"],
+  });
+  add(ctl, renderCommand(context));
+  add(ctl, diffCommand(context));
+
   const config = newCommand("config", {
     summary: "The configuration of this machine",
     examples: ["vmb config validate"],
@@ -57,6 +66,7 @@ export function makeProgram(context: CommandContext): Command {
   add(config, schemaCommand(context));
 
   add(program, hv);
+  add(program, ctl);
   add(program, config);
   settle(program, context);
   return program;
