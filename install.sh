@@ -61,6 +61,7 @@ nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
 mmdebstrap                                  mmdebstrap                  mmdebstrap
+initdb|/usr/lib/postgresql/*/bin/initdb     postgresql                  postgresql-server
 shellcheck                                  shellcheck                  -"
 
 main() {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { vmJobName } from "../../core/bacula/names.ts";
 import { nameArgument } from "../../core/config/escaped_name.ts";
+import { runOk, systemProcesses } from "../../core/sys/process.ts";
 import { type BaculaSite, openBaculaSite } from "../lab/bacula_site.ts";
 
 /** What rendered configurations do in real daemons; the program on the hypervisor is a stand-in. */
@@ -46,15 +47,102 @@ Deno.test("the job of a VM runs vmb on its hypervisor, and stores what describes
   for (const vm of ["web", awkward]) {
     const job = await site.ended(await site.queue(vmJobName(vm)));
     assert.deepEqual([job.status, job.errors], ["T", 0], job.log);
-    const argument = nameArgument(vm);
-    assert.ok(
-      job.log.includes(
-        `called: <hv> <backup> <${argument}> <--level> <Full> <--job-id> <${job.id}>`,
-      ),
-      job.log,
-    );
-    const files = await site.console("admin", `list files jobid=${job.id}`);
-    const stored = [...files.matchAll(/^\|?\s*\|? ?(\/.*?)\s*\|?$/gm)].map(([, path]) => path);
-    assert.deepEqual(stored, [], files);
+    const call = ["hv", "backup", nameArgument(vm), "--level", "Full", "--job-id", job.id];
+    assert.ok(job.log.includes(`called: ${call.map((word) => `<${word}>`).join(" ")}`), job.log);
+    const backup = `${site.share}/hv1/${vm}/2026-11-21-120000`;
+    assert.deepEqual(await storedFiles(job.id), [
+      `${backup}/backup-metadata.json`,
+      `${backup}/checksums.sha256`,
+      `${backup}/vm.xml`,
+    ]);
+    const connections = job.log.match(/Connected to .*? at .*/g) ?? [];
+    assert.equal(connections.length, 3, job.log);
+    for (const connection of connections) assert.match(connection, / with TLS\b/);
   }
 });
+
+Deno.test("the job of a VM hands over the level that Bacula decides", async () => {
+  const job = await site.ended(await site.queue("vm-web", "level=Incremental"));
+  assert.equal(job.status, "T", job.log);
+  assert.match(job.log, /<--level> <Incremental>/);
+});
+
+Deno.test("a job fails with vmb, says why, and is noted by the Director", async () => {
+  const job = await site.ended(await site.queue("vm-broken"));
+  assert.equal(job.status, "f", job.log);
+  assert.match(job.log, /ClientBeforeJob: check failed: no space/);
+  const note = await Deno.readTextFile(`${site.places.work}/failed/${job.id}.json`);
+  assert.deepEqual(JSON.parse(note), {
+    jobId: job.id,
+    job: "vm-broken",
+    client: "hv1-fd",
+    status: "Fatal Error",
+  });
+});
+
+Deno.test("the job catalog dumps the catalog, and stores the dump with what finds it again", async () => {
+  const job = await site.ended(await site.queue("catalog"));
+  assert.deepEqual([job.status, job.errors], ["T", 0], job.log);
+  const { director } = site.places.dumps;
+  assert.ok((await storedFiles(job.id)).includes(`${director}/bacula.dump`));
+  assert.match(await Deno.readTextFile(`${director}/catalog.bsr`), /Volume="vmb-catalog-\d+"/);
+  const { stdout } = await runOk(systemProcesses, [
+    "pg_restore",
+    "--list",
+    `${director}/bacula.dump`,
+  ]);
+  assert.match(stdout, /TABLE DATA public job bacula/);
+});
+
+Deno.test("the job summary lists the jobs of the week in its log", async () => {
+  const job = await site.ended(await site.queue("summary"));
+  assert.equal(job.status, "T", job.log);
+  assert.match(job.log, /\| vm-web +\|/);
+  assert.match(job.log, /\| vm-broken +\|.*\| f +\|/);
+});
+
+Deno.test("the job test-restore calls vmb on the hypervisor", async () => {
+  const job = await site.ended(await site.queue("test-restore-hv1"));
+  assert.match(job.log, /called: <hv> <test-restore> <--random> <--isolated-net>/);
+});
+
+Deno.test("a restore brings back what describes a VM, into the one folder that it may", async () => {
+  const { hypervisor } = site.places;
+  const said = await site.console("admin", "restore client=hv1-fd jobid=1 all done yes");
+  const [, id] = /JobId=(\d+)/.exec(said) ?? [];
+  assert.ok(id !== undefined, said);
+  const job = await site.ended(Number(id));
+  assert.deepEqual([job.status, job.errors], ["T", 0], job.log);
+  const backup = `${hypervisor.restored}${site.share}/hv1/web/2026-11-21-120000`;
+  assert.equal(await Deno.readTextFile(`${backup}/vm.xml`), "vm.xml\n");
+  const elsewhere = await site.console(
+    "admin",
+    `restore client=hv1-fd jobid=1 where=${site.folder}/elsewhere all done yes`,
+  );
+  const refused = await site.ended(Number(/JobId=(\d+)/.exec(elsewhere)?.[1]));
+  assert.notEqual(refused.status, "T", refused.log);
+  assert.equal(await Deno.stat(`${site.folder}/elsewhere`).catch(() => undefined), undefined);
+});
+
+Deno.test("the monitor's console may look, and change nothing", async () => {
+  assert.match(await site.console("monitor", "list jobs days=7"), /vm-web/);
+  assert.match(await site.console("monitor", "status director"), /Terminated Jobs/);
+  for (
+    const command of [
+      "run job=vm-web yes",
+      "cancel jobid=1",
+      "show jobs",
+      "delete volume=x",
+      "reload",
+    ]
+  ) {
+    assert.match(await site.console("monitor", command), /is an invalid command/, command);
+  }
+});
+
+/** Paths that a job stored, without folders. */
+async function storedFiles(id: number): Promise<readonly string[]> {
+  const said = await site.console("admin", `list files jobid=${id}`);
+  return [...said.matchAll(/^\| (\/.*?) *\|$/gm)].map(([, path = ""]) => path)
+    .filter((path) => !path.endsWith("/")).sort();
+}
