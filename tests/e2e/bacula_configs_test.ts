@@ -83,7 +83,7 @@ for (const release of releases) {
           assert.deepEqual(include?.File, [`${site.nfs.mount}/${vm.hypervisor}/${vm.name}`]);
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 25, examples: [[longestTexts()]] },
     );
   });
 }
@@ -101,6 +101,19 @@ Deno.test("Bacula's checkers do refuse what is wrong", async () => {
     await assert.rejects(check(tools, new Map(wrong)), /not permitted in this resource/, release);
   }
 });
+
+/** Every name and path as long as it may be: older parsers had a limit of 500 bytes. */
+function longestTexts(): { readonly site: string; readonly list: string } {
+  const hypervisor = "x".repeat(150);
+  const vm = `'${'"'.repeat(150)}'`;
+  const mount = `/${"m".repeat(200)}`;
+  return {
+    site: exampleTexts.site.replace("name: hv1", `name: ${hypervisor}`)
+      .replace('backup" }', `backup", mount: ${mount} }`),
+    list: exampleTexts.list.replaceAll("hypervisor: hv1", `hypervisor: ${hypervisor}`)
+      .replace("prod-db-01", vm),
+  };
+}
 
 /** Places of a site whose folders are there, because the checkers look for them. */
 function placesIn(site: Site): BaculaPlaces {
