@@ -57,9 +57,14 @@ dnsmasq                                     dnsmasq-base                dnsmasq
 strace                                      strace                      strace
 python3                                     python3                     python3
 git                                         git                         git
+curl                                        curl                        curl
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
+mmdebstrap                                  mmdebstrap                  mmdebstrap
+openssl                                     openssl                     openssl
+perl                                        perl-base                   perl-interpreter
+initdb|/usr/lib/postgresql/*/bin/initdb     postgresql                  postgresql-server
 shellcheck                                  shellcheck                  -"
 
 main() {
