@@ -7,6 +7,7 @@ import type { CommandContext } from "./context.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
+import { installCommand } from "./hv/install.ts";
 import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
 import { recoverCommand } from "./hv/recover.ts";
@@ -41,6 +42,7 @@ export function makeProgram(context: CommandContext): Command {
   add(hv, showCommand(context));
   add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
+  add(hv, installCommand(context));
   const notify = newCommand("notify", {
     summary: "Messages to Slack",
     examples: ["vmb hv notify test"],

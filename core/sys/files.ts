@@ -62,6 +62,10 @@ export interface Files {
   syncFolder(path: string): Promise<void>;
   syncFile(path: string): Promise<void>;
   own(path: string, uid: number, gid: number): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
+  /** Makes a symlink durably; one that is there, or a file, is replaced in one step. */
+  makeLink(path: string, target: string): Promise<void>;
+  readLink(path: string): Promise<string>;
   /** Space of the file system that holds `path`, in bytes, as an unprivileged writer sees it. */
   space(path: string): Promise<{ readonly free: number; readonly total: number }>;
   /** Takes the flock(2) of a file, made when missing; `undefined` when another process holds it. */
@@ -92,6 +96,9 @@ export const systemFiles: Files = {
   syncFolder: syncFile,
   syncFile,
   own: (path, uid, gid) => Deno.chown(path, uid, gid),
+  setMode: (path, mode) => Deno.chmod(path, mode),
+  makeLink,
+  readLink: (path) => Deno.readLink(path),
   space,
   lock,
   realPath: (path) => Deno.realPath(path),
@@ -155,9 +162,7 @@ async function write(
   options: { readonly mode?: number } = {},
 ): Promise<void> {
   const { mode = 0o600 } = options;
-  const slash = path.lastIndexOf("/");
-  const folder = path.slice(0, slash) || "/";
-  const temporary = `${folder}/.${path.slice(slash + 1)}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const { folder, temporary } = besideOf(path);
   const file = await Deno.open(temporary, { createNew: true, write: true, mode });
   try {
     try {
@@ -174,6 +179,32 @@ async function write(
     throw error;
   }
   await syncFile(folder);
+}
+
+async function makeLink(path: string, target: string): Promise<void> {
+  const { folder, temporary } = besideOf(path);
+  await Deno.symlink(target, temporary);
+  try {
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFile(folder);
+}
+
+/** The folder of a path, and a name in it that a file has until it is whole. */
+function besideOf(path: string): { readonly folder: string; readonly temporary: string } {
+  const slash = path.lastIndexOf("/");
+  const folder = path.slice(0, slash) || "/";
+  const unique = crypto.randomUUID().slice(0, 8);
+  return { folder, temporary: `${folder}/.${path.slice(slash + 1)}.${unique}.tmp` };
+}
+
+/** Whether `write` or `makeLink` for the file `name` made a file of that other name, and was killed. */
+export function isLeftover(other: string, name: string): boolean {
+  return other.startsWith(`.${name}.`) &&
+    /^[0-9a-f]{8}\.tmp$/.test(other.slice(name.length + 2));
 }
 
 async function appendTo(path: string): Promise<LineFile> {
