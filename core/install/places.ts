@@ -17,7 +17,7 @@ export const places = {
   units: "/etc/systemd/system",
   logrotate: "/etc/logrotate.d/vm-backup",
   fileDaemonConfig: "/etc/bacula/bacula-fd.conf",
-  fileDaemonPassword: "/etc/bacula/vmb-fd-password.conf",
+  fileDaemonPassword: "/etc/bacula/vmb-fd-password",
   /** Where the self-extracting form unpacks itself. */
   unpacked: "/var/cache/vmb",
   state: "/var/lib/vm-backup",

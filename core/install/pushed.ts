@@ -17,7 +17,7 @@ export const pushedPlaces = {
   [settingsFile]: { path: `${places.config}/${settingsFile}`, mode: 0o640 },
   [vmListFile]: { path: `${places.config}/${vmListFile}`, mode: 0o640 },
   // Before the file that includes it.
-  "bacula-fd-password.conf": { path: places.fileDaemonPassword, mode: 0o600 },
+  "vmb-fd-password": { path: places.fileDaemonPassword, mode: 0o600 },
   "bacula-fd.conf": { path: places.fileDaemonConfig, mode: 0o640 },
 } as const;
 
