@@ -11,10 +11,10 @@ import {
   type InstallPlan,
   type PlannedChange,
 } from "./plan.ts";
+import { readProgram } from "./program.ts";
 import { readPushed } from "./pushed.ts";
 import { readRecord } from "./record.ts";
 import { programLabel, relabelSteps } from "./selinux.ts";
-import { sha256 } from "./state.ts";
 import { systemdRuns, timerSteps } from "./systemd.ts";
 import { type TimerName, timerNames, timerPaths, timerUnits } from "./timers.ts";
 import { type Wanted, wantedInstallation } from "./wanted.ts";
@@ -44,7 +44,7 @@ export async function planInstall(system: System, options: InstallOptions): Prom
     name === "recover" || (options.timers ?? record.timers).includes(name)
   );
   const wanted = wantedInstallation({
-    program: await runningProgram(system),
+    program: await readProgram(system),
     timers,
     pushed: from === undefined ? [] : await readPushed(system, from),
   });
@@ -108,20 +108,6 @@ export function assertPrivilege({ host }: Pick<System, "host">, root: string): v
     exit: exitCodes.missing,
     hint: "Run it with sudo; --root installs below a folder of your own",
   });
-}
-
-async function runningProgram(
-  { files, host }: Pick<System, "files" | "host">,
-): Promise<{ readonly path: string; readonly sha256: string }> {
-  const path = host.programFile();
-  if (path === undefined) {
-    throw new VmbError("Cannot install vmb from its sources: only a built program is one file", {
-      code: "install.source",
-      exit: exitCodes.usage,
-      hint: "Build it with: deno task build; then run: dist/vmb hv install",
-    });
-  }
-  return { path, sha256: sha256(await files.read(path)) };
 }
 
 function otherTimers(timers: readonly TimerName[]): readonly Wanted[] {

@@ -1,0 +1,130 @@
+import { Option } from "@commander-js/extra-typings";
+import type { PushOutcome } from "../../core/deploy/push.ts";
+import type { PushSource } from "../../core/deploy/hypervisor_files.ts";
+import { exitCodes, VmbError } from "../../core/error.ts";
+import { newCommand } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { askAboutFiles } from "../output/changed_files.ts";
+import { table } from "../output/table.ts";
+
+/** Reads the repository in a folder: the current one when none is named. */
+export type LoadPushSource = (
+  context: CommandContext,
+  folder: string | undefined,
+) => Promise<PushSource>;
+
+export function pushCommand(context: CommandContext, load: LoadPushSource) {
+  return newCommand("push", {
+    summary: "Install this program and its configuration on the hypervisors, over ssh",
+    examples: ["vmb ctl push --dry-run", "vmb ctl push", "vmb ctl push hv3 --yes"],
+    exits: {
+      1: "a hypervisor was not reached, or could not be brought up to date; the others were",
+      2: "the command line is wrong; or files were changed on a hypervisor, and nobody was asked",
+      10: "no such hypervisor in site.yaml",
+    },
+  })
+    .argument("[host...]", "names of hypervisors (default: all)")
+    .option("--repository <folder>", "the repository of the site (default: this folder)")
+    .option("--timers <list>", "verify, test-restore, both, or none (default: as they are)")
+    .addOption(
+      new Option("--yes", "replace files that were changed on a hypervisor, and set them aside")
+        .conflicts("keepAll"),
+    )
+    .option("--keep-all", "leave files that were changed on a hypervisor")
+    .option("--ssh-config <file>", "configuration of ssh to use instead of the user's own")
+    .option("--dry-run", "show what would be changed, change nothing")
+    .option("--json", "print the result as JSON")
+    .action(async (names, options) => {
+      const { system, report, signal, terminal } = context;
+      const [{ assertPushed, push }, { hypervisorFiles }, { parseTimers }, { readProgram }] =
+        await Promise.all([
+          import("../../core/deploy/push.ts"),
+          import("../../core/deploy/hypervisor_files.ts"),
+          import("../../core/install/timers.ts"),
+          import("../../core/install/program.ts"),
+        ]);
+      if (options.timers !== undefined) parseTimers(options.timers);
+      const source = await load(context, options.repository);
+      const program = await readProgram(system);
+      const chosen = chooseHypervisors(source, names);
+      context.shield();
+      const outcomes = await push({
+        ...{ system, program, report, signal, sshConfig: options.sshConfig },
+        targets: chosen.map((hypervisor) => ({
+          hypervisor,
+          files: hypervisorFiles(source, hypervisor),
+        })),
+        flags: {
+          timers: options.timers,
+          changed: options.yes ? "replace" : options.keepAll ? "keep" : "ask",
+        },
+        dryRun: options.dryRun ?? false,
+        ask: (host, questions) => askAboutFiles(terminal, questions, host),
+      });
+      context.result(
+        options.json,
+        { hypervisors: outcomes.map(describe) },
+        () => (options.dryRun ? showDifferences(outcomes) : "") + showOutcomes(outcomes),
+      );
+      assertPushed(outcomes);
+    });
+}
+
+function chooseHypervisors({ site }: PushSource, names: readonly string[]) {
+  const unknown = names.find((name) => !site.hypervisors.some((each) => each.name === name));
+  if (unknown !== undefined) {
+    throw new VmbError(`No hypervisor "${unknown}" in site.yaml`, {
+      code: "push.unknown-host",
+      exit: exitCodes.notFound,
+      hint: `It has: ${site.hypervisors.map(({ name }) => name).join(", ")}`,
+    });
+  }
+  return site.hypervisors.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+function describe({ error, ...outcome }: PushOutcome) {
+  const { code = "", message = "", hint = null } = error ?? {};
+  return { ...outcome, error: error === undefined ? null : { code, message, hint } };
+}
+
+function showOutcomes(outcomes: readonly PushOutcome[]): string {
+  return table([
+    ["HYPERVISOR", "RESULT", "DETAIL"],
+    ...outcomes.map((outcome) => {
+      const { host, result, error, changes } = outcome;
+      const kept = changes.filter(({ declined }) => declined).map(({ path }) => `kept ${path}`);
+      return [host, words(outcome), error?.message ?? kept.join(", ")].slice(
+        0,
+        result === "failed" || kept.length > 0 ? 3 : 2,
+      );
+    }),
+  ]);
+}
+
+function words({ result, changes, commands }: PushOutcome): string {
+  const count = changes.filter(({ change }) => change !== "keep").length;
+  const what = count > 0 ? `${count} changes` : `${commands.length} commands`;
+  switch (result) {
+    case "failed":
+      return "FAILED";
+    case "unchanged":
+      return "no changes";
+    case "planned":
+      return `would be: ${what}`;
+    case "changed":
+      return what;
+  }
+}
+
+function showDifferences(outcomes: readonly PushOutcome[]): string {
+  const lines = outcomes.flatMap(({ host, changes, commands }) => [
+    ...changes.filter(({ change }) => change !== "keep").flatMap((
+      { change, path, question, diff },
+    ) => [
+      `${host}: would ${question ? "ask whether to " : ""}${change} ${path}`,
+      ...(diff === "" ? [] : [diff.trimEnd()]),
+    ]),
+    ...commands.map((command) => `${host}: would run ${command}`),
+  ]);
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n\n`;
+}
