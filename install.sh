@@ -60,6 +60,7 @@ git                                         git                         git
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
+mmdebstrap                                  mmdebstrap                  mmdebstrap
 shellcheck                                  shellcheck                  -"
 
 main() {

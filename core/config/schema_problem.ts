@@ -9,7 +9,7 @@ type Issue = core.$ZodIssue;
 /**
  * Turns what a schema found into problems with their places.
  *
- * @param issues from a schema whose messages follow the rule of `vmListSchema`
+ * @param issues from a schema whose messages follow the rule of `schemaParts`
  * @param source path of the file, as problems name it
  */
 export function schemaProblems(

@@ -1,11 +1,7 @@
 import type { ConfigProblem } from "../error.ts";
 import { quoted } from "../format/quoted.ts";
-import type { YamlPath, YamlText } from "./yaml_document.ts";
-
-interface Named {
-  readonly name: string;
-  readonly path: YamlPath;
-}
+import { items, type Named, named, repeats } from "./document_items.ts";
+import type { YamlText } from "./yaml_document.ts";
 
 /**
  * Finds names in a VM list that stand where another one forbids them: a VM or a captured file listed twice,
@@ -47,39 +43,4 @@ export function repeatedNames(document: YamlText, source: string): readonly Conf
     }
   }
   return problems;
-}
-
-interface Item {
-  readonly value: unknown;
-  readonly path: YamlPath;
-}
-
-/** Items of the list at `steps` below `data`; none when there is no such list. */
-function items(data: unknown, steps: readonly string[], base: YamlPath = []): readonly Item[] {
-  let value = data;
-  for (const step of steps) value = property(value, step);
-  if (!Array.isArray(value)) return [];
-  return value.map((item, index) => ({ value: item, path: [...base, ...steps, index] }));
-}
-
-function named(list: readonly Item[], key: string): readonly Named[] {
-  return list.flatMap(({ value, path }) => {
-    const name = property(value, key);
-    return typeof name === "string" ? [{ name, path: [...path, key] }] : [];
-  });
-}
-
-function repeats(list: readonly Named[]): readonly (readonly [again: Named, first: Named])[] {
-  const firsts = new Map<string, Named>();
-  return list.flatMap((each) => {
-    const first = firsts.get(each.name);
-    if (first !== undefined) return [[each, first] as const];
-    firsts.set(each.name, each);
-    return [];
-  });
-}
-
-function property(value: unknown, key: string): unknown {
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
-  return (value as Record<string, unknown>)[key];
 }

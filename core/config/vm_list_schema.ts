@@ -1,5 +1,5 @@
 import { hypervisorNameFault, nameFault } from "./safe_name.ts";
-import { eitherOf } from "./setting_type.ts";
+import { schemaParts } from "./schema_parts.ts";
 
 export const methods = ["auto", "quiesce", "snapshot", "offline"] as const;
 export const schedules = ["weekly", "biweekly", "monthly", "manual"] as const;
@@ -25,43 +25,10 @@ export type VmListItem = ReturnType<ReturnType<typeof vmListSchema>["parse"]>["v
 
 const asList = 'Write it as a list, one item for each word: [ssh, admin@asav1, "write memory"]';
 
-/**
- * The schema of `vm-list.yaml`. The message of an issue is the wanted state, and on a second line its hint;
- * that of an unknown key lists the known ones.
- */
-export function vmListSchema({ z }: typeof import("zod")) {
-  const text = z.string({ error: "expected text" });
-
-  function name(fault: (name: string) => string | undefined) {
-    return text.superRefine((value, context) => {
-      const message = fault(value);
-      if (message !== undefined) context.addIssue({ code: "custom", message });
-    });
-  }
-
-  function wholeNumber(least: number, most: number) {
-    const error = `expected a whole number from ${least} to ${most}`;
-    return z.int({ error }).min(least, { error }).max(most, { error });
-  }
-
-  function oneOf<const Choice extends string>(choices: readonly Choice[]) {
-    return z.enum(choices, { error: `expected ${eitherOf(choices)}` });
-  }
-
-  function mapping<Shape extends Record<string, import("zod").ZodType>>(shape: Shape) {
-    return z.strictObject(shape, {
-      error: (issue) =>
-        issue.code === "unrecognized_keys"
-          ? Object.keys(shape).join(", ")
-          : `expected a mapping\nKnown keys: ${Object.keys(shape).join(", ")}`,
-    });
-  }
-
-  /** A key whose items were all commented out is an empty list. */
-  function listOf<Item extends import("zod").ZodType>(item: Item, what: string) {
-    return z.array(item, { error: `expected a list of ${what}` }).nullish()
-      .transform((items) => items ?? []);
-  }
+/** The schema of `vm-list.yaml`. */
+export function vmListSchema(zod: typeof import("zod")) {
+  const { z } = zod;
+  const { text, name, wholeNumber, oneOf, mapping, listOf } = schemaParts(zod);
 
   const argv = z.array(
     text.refine((word) => !word.includes("\0"), { error: "it contains a NUL character" }),

@@ -1,0 +1,62 @@
+import type { Site } from "../config/site.ts";
+import { baculaCommand } from "./command.ts";
+import { resourceNames } from "./names.ts";
+import { type Line, list, type Resource, syntax } from "./resource.ts";
+
+/** Of the Director itself, of jobs, and of the job whose log is always sent. */
+export const messageNames = { daemon: "Daemon", standard: "Standard", summary: "Summary" } as const;
+
+/** Messages of the Director: to its output, syslog and the catalog; and mail. */
+export function directorMessages(site: Pick<Site, "mail">): readonly Resource[] {
+  return [
+    messages(messageNames.daemon, [...mail(site, "mail on error")]),
+    messages(messageNames.standard, [
+      ...mail(site, "mail on error"),
+      ["catalog", syntax("all")],
+    ]),
+    messages(messageNames.summary, [
+      ...mail(site, "mail"),
+      ["catalog", syntax("all")],
+    ]),
+  ];
+}
+
+/** Messages of a Storage or a File Daemon: the Director gets them. */
+export function daemonMessages(types: string): Resource {
+  return {
+    kind: "Messages",
+    lines: [
+      ["Name", messageNames.standard],
+      ["director", syntax(`${resourceNames.director} = ${types}`)],
+    ],
+  };
+}
+
+function messages(name: string, lines: readonly Line[]): Resource {
+  return {
+    kind: "Messages",
+    lines: [
+      ["Name", name],
+      ...lines,
+      ["stdout", syntax("all, !skipped")],
+      ["console", syntax("all, !skipped, !saved")],
+      ["syslog", syntax("all, !skipped")],
+    ],
+  };
+}
+
+/** The command stands before its destination: Bacula takes the one that it knows by then. */
+function mail({ mail }: Pick<Site, "mail">, destination: string): readonly Line[] {
+  if (mail === undefined) return [];
+  const subject = "Bacula: %t %e of %n on %c, level %l";
+  const command = ["/usr/sbin/bsmtp", "-h", mail.relay, "-f", mail.from, "-s"];
+  return [
+    ["mailcommand", `${baculaCommand(command)} "${subject}" %r`],
+    [destination, syntax(`${listed(mail.recipients)} = all, !skipped`)],
+  ];
+}
+
+function listed(addresses: readonly string[]): string {
+  const value = list(addresses);
+  return typeof value === "object" ? value.syntax : String(value);
+}

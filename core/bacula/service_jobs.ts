@@ -1,0 +1,111 @@
+import type { Site, SiteHypervisor } from "../config/site.ts";
+import { failureHook, onClient, onDirector } from "./jobs.ts";
+import { messageNames } from "./messages.ts";
+import { clientName, resourceNames, testRestoreJobName } from "./names.ts";
+import type { BaculaPlaces } from "./places.ts";
+import { type Line, type Resource, syntax } from "./resource.ts";
+import { cycleSchedule, testRestoreSchedule } from "./schedules.ts";
+
+/**
+ * Priorities after those of VMs, which end at 9999. Bacula starts a job only when no job of a better priority
+ * waits or runs: what is scheduled with the cycle, but has a worse priority, runs after all of it.
+ */
+const priorities = { restore: 1, testRestore: 10_000, catalog: 10_010, summary: 10_020 } as const;
+
+/** Boots a copy of the backup on this hypervisor whose last test is the longest ago, month by month. */
+export function testRestoreJob(
+  site: Site,
+  { name: hypervisor }: SiteHypervisor,
+  places: BaculaPlaces,
+): Resource {
+  const name = testRestoreJobName(hypervisor);
+  const { vmb } = places.hypervisor;
+  const hours = syntax(`${site.cycle.maxRunHours} hours`);
+  return job(name, [
+    ["Description", `Test restore on ${hypervisor}`],
+    ["Type", syntax("Backup")],
+    ["Level", syntax("Full")],
+    ["Client", clientName(hypervisor)],
+    ["FileSet", name],
+    ["Schedule", testRestoreSchedule],
+    ["Pool", resourceNames.metadataPool],
+    ["Messages", messageNames.standard],
+    ["Priority", priorities.testRestore],
+    ["Max Start Delay", hours],
+    ["Max Run Time", hours],
+    onClient([vmb, "hv", "test-restore", "--random", "--isolated-net"]),
+    failureHook(places),
+  ]);
+}
+
+/**
+ * Dumps the catalog onto the share, and stores the dump in volumes. No container has a File Daemon, so that of
+ * the first hypervisor reads the dump.
+ */
+export function catalogJob(first: SiteHypervisor, places: BaculaPlaces): Resource {
+  const { catalog, dumps, secrets } = places;
+  return job(resourceNames.catalogJob, [
+    ["Description", "Dump of the catalog, after each cycle"],
+    ["Type", syntax("Backup")],
+    ["Level", syntax("Full")],
+    ["Client", clientName(first.name)],
+    ["FileSet", resourceNames.catalogJob],
+    ["Schedule", cycleSchedule],
+    ["Pool", resourceNames.catalogPool],
+    ["Messages", messageNames.standard],
+    ["Priority", priorities.catalog],
+    ["Max Run Time", syntax("6 hours")],
+    // What bextract or a new Director needs to find the dump in the volumes.
+    ["Write Bootstrap", `${dumps.director}/catalog.bsr`],
+    onDirector("dump-catalog.sh", [
+      ...[dumps.director, catalog.host, String(catalog.port)],
+      `${secrets}/vmb-catalog-password`,
+    ], places),
+    failureHook(places),
+  ]);
+}
+
+/** Lists the jobs of the week in its own log, which is mailed: a job of the Director alone. */
+export function summaryJob(first: SiteHypervisor, places: BaculaPlaces): Resource {
+  return job(resourceNames.summaryJob, [
+    ["Description", "The jobs of the week, after each cycle"],
+    ["Type", syntax("Admin")],
+    ["Client", clientName(first.name)],
+    ["FileSet", resourceNames.noFiles],
+    ["Schedule", cycleSchedule],
+    ["Pool", resourceNames.metadataPool],
+    ["Messages", messageNames.summary],
+    ["Priority", priorities.summary],
+    ["Max Run Time", syntax("1 hour")],
+    onDirector("week-summary.sh", [`${places.config}/monitor.conf`], places),
+  ]);
+}
+
+/** Brings back what describes backups, from the volumes; disks come back with vmb hv restore. */
+export function restoreJob(first: SiteHypervisor, places: BaculaPlaces): Resource {
+  return job(resourceNames.restoreJob, [
+    ["Description", "Restores metadata from volumes; disks come back with vmb hv restore"],
+    ["Type", syntax("Restore")],
+    ["Client", clientName(first.name)],
+    ["FileSet", resourceNames.noFiles],
+    ["Pool", resourceNames.metadataPool],
+    ["Messages", messageNames.standard],
+    ["Priority", priorities.restore],
+    ["Where", places.hypervisor.restored],
+    ["Replace", syntax("Never")],
+    ["Maximum Concurrent Jobs", 1],
+  ]);
+}
+
+function job(name: string, lines: readonly Line[]): Resource {
+  return {
+    kind: "Job",
+    lines: [
+      ["Name", name],
+      ...lines,
+      ["Storage", resourceNames.storage],
+      ["Allow Duplicate Jobs", false],
+      ["Cancel Queued Duplicates", true],
+    ],
+  };
+}

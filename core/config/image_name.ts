@@ -1,0 +1,35 @@
+import type { Parsed } from "./setting_type.ts";
+
+const component = "[a-z0-9]+(?:(?:\\.|_{1,2}|-+)[a-z0-9]+)*";
+const host = "(?:[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+(?::\\d+)?|[A-Za-z0-9-]+:\\d+|localhost)";
+const name = new RegExp(`^(${host})/(${component}(?:/${component})*)$`);
+const reason = "expected the full name of an image with a tag or a digest";
+const example = "docker.io/library/postgres:17.6";
+
+/**
+ * Reads the name of a container image: registry, repository, and a tag or a digest that pins its content.
+ *
+ * The tag `latest` pins nothing: the next pull may bring another version of the catalog's database.
+ */
+export function parseImageName(text: string): Parsed<string> {
+  const [, named = text, digest] = /^(.*?)@(.*)$/.exec(text) ?? [];
+  const [, repository = named, tag] = /^(.*):([^/:]*)$/.exec(named) ?? [];
+  if (!name.test(repository)) {
+    return { reason, hint: `Begin with the registry and use small letters: ${example}` };
+  }
+  if (digest !== undefined && !/^sha256:[0-9a-f]{64}$/.test(digest)) {
+    return { reason, hint: "A digest is sha256: and 64 hexadecimal digits" };
+  }
+  if (tag !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(tag)) {
+    return { reason, hint: "A tag has letters, digits and . _ - only" };
+  }
+  if (digest !== undefined) return { value: text };
+  if (tag === undefined) return { reason, hint: `Add the version, as in ${example}` };
+  if (tag === "latest") {
+    return {
+      reason,
+      hint: `"latest" is another image tomorrow: name the version, as in ${example}`,
+    };
+  }
+  return { value: text };
+}
