@@ -4,6 +4,7 @@ import { schemaCommand } from "./config/schema.ts";
 import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
+import { pushCommand } from "./ctl/push.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
@@ -58,7 +59,14 @@ export function makeProgram(context: CommandContext): Command {
   add(config, validateCommand(context));
   add(config, schemaCommand(context));
 
+  const ctl = newCommand("ctl", {
+    summary: "On the control VM: Bacula, and the hypervisors",
+    examples: ["vmb ctl push --dry-run"],
+  });
+  add(ctl, pushCommand(context));
+
   add(program, hv);
+  add(program, ctl);
   add(program, config);
   settle(program, context);
   return program;

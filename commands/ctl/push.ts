@@ -7,13 +7,7 @@ import type { CommandContext } from "../context.ts";
 import { askAboutFiles } from "../output/changed_files.ts";
 import { table } from "../output/table.ts";
 
-/** Reads the repository in a folder: the current one when none is named. */
-export type LoadPushSource = (
-  context: CommandContext,
-  folder: string | undefined,
-) => Promise<PushSource>;
-
-export function pushCommand(context: CommandContext, load: LoadPushSource) {
+export function pushCommand(context: CommandContext) {
   return newCommand("push", {
     summary: "Install this program and its configuration on the hypervisors, over ssh",
     examples: ["vmb ctl push --dry-run", "vmb ctl push", "vmb ctl push hv3 --yes"],
@@ -24,7 +18,7 @@ export function pushCommand(context: CommandContext, load: LoadPushSource) {
     },
   })
     .argument("[host...]", "names of hypervisors (default: all)")
-    .option("--repository <folder>", "the repository of the site (default: this folder)")
+    .option("--repository <folder>", "the repository of the site", ".")
     .option("--timers <list>", "verify, test-restore, both, or none (default: as they are)")
     .addOption(
       new Option("--yes", "replace files that were changed on a hypervisor, and set them aside")
@@ -36,19 +30,20 @@ export function pushCommand(context: CommandContext, load: LoadPushSource) {
     .option("--json", "print the result as JSON")
     .action(async (names, options) => {
       const { system, report, signal, terminal } = context;
-      const [{ assertPushed, push }, { hypervisorFiles }, { parseTimers }, { readProgram }] =
+      const [push, { hypervisorFiles }, { loadPushSource }, { parseTimers }, { readProgram }] =
         await Promise.all([
           import("../../core/deploy/push.ts"),
           import("../../core/deploy/hypervisor_files.ts"),
+          import("../../core/deploy/load_push_source.ts"),
           import("../../core/install/timers.ts"),
           import("../../core/install/program.ts"),
         ]);
       if (options.timers !== undefined) parseTimers(options.timers);
-      const source = await load(context, options.repository);
+      const source = await loadPushSource(system.files, options.repository);
       const program = await readProgram(system);
       const chosen = chooseHypervisors(source, names);
       context.shield();
-      const outcomes = await push({
+      const outcomes = await push.push({
         ...{ system, program, report, signal, sshConfig: options.sshConfig },
         targets: chosen.map((hypervisor) => ({
           hypervisor,
@@ -66,7 +61,7 @@ export function pushCommand(context: CommandContext, load: LoadPushSource) {
         { hypervisors: outcomes.map(describe) },
         () => (options.dryRun ? showDifferences(outcomes) : "") + showOutcomes(outcomes),
       );
-      assertPushed(outcomes);
+      push.assertPushed(outcomes);
     });
 }
 

@@ -16,6 +16,14 @@ export interface PushSource {
   readonly fdPassword: string;
 }
 
+/** Settings that follow from `site.yaml` and `secrets.conf`. */
+export const siteSettings: readonly SettingKey[] = [
+  "HYPERVISOR_NAME",
+  "BACKUP_ROOT",
+  "SLACK_FAILURE_WEBHOOK",
+  "SLACK_SUCCESS_WEBHOOK",
+];
+
 /** Makes the files of a hypervisor, by the names under which `vmb hv install` takes them. */
 export function hypervisorFiles(
   source: PushSource,
@@ -25,7 +33,7 @@ export function hypervisorFiles(
   const lines: readonly (readonly [SettingKey, string])[] = [
     ["HYPERVISOR_NAME", hypervisor.name],
     ["BACKUP_ROOT", site.nfs.mount],
-    ...[...settings].filter(([key]) => key !== "HYPERVISOR_NAME" && key !== "BACKUP_ROOT"),
+    ...settings,
   ];
   return new Map<PushedName, string>([
     [settingsFile, [madeBy, ...lines.map(settingLine), ""].join("\n")],
