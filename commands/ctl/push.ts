@@ -83,17 +83,13 @@ function describe({ error, ...outcome }: PushOutcome) {
 }
 
 function showOutcomes(outcomes: readonly PushOutcome[]): string {
-  return table([
-    ["HYPERVISOR", "RESULT", "DETAIL"],
-    ...outcomes.map((outcome) => {
-      const { host, result, error, changes } = outcome;
-      const kept = changes.filter(({ declined }) => declined).map(({ path }) => `kept ${path}`);
-      return [host, words(outcome), error?.message ?? kept.join(", ")].slice(
-        0,
-        result === "failed" || kept.length > 0 ? 3 : 2,
-      );
-    }),
-  ]);
+  const rows = outcomes.map((outcome) => {
+    const kept = outcome.changes.filter(({ declined }) => declined).map(({ path }) => path);
+    const detail = outcome.error?.message ?? (kept.length > 0 ? `kept ${kept.join(", ")}` : "");
+    return [outcome.host, words(outcome), detail] as const;
+  });
+  const isDetailed = rows.some(([, , detail]) => detail !== "");
+  return table([["HYPERVISOR", "RESULT", ...isDetailed ? ["DETAIL"] : []], ...rows]);
 }
 
 function words({ result, changes, commands }: PushOutcome): string {

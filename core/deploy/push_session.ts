@@ -38,20 +38,34 @@ export interface SessionOptions {
 
 /** How long the program may take to arrive, and to install itself, in milliseconds. */
 const copyMs = 15 * 60_000;
-const installMs = 5 * 60_000;
+const limit = { timeoutMs: 5 * 60_000 };
 
-// The scripts are fixed: what differs comes as their arguments.
+// The scripts are fixed: what differs comes as their arguments, and content by stdin. Each connection takes
+// a while, so that one brings all small files.
 const prepareScript = `set -eu
 umask 077
-[ -d "$1" ] || mkdir -m 0755 "$1"
-find "$1" -mindepth 1 -maxdepth 1 -name '.push.*' -mtime +0 -exec rm -rf {} +
-mktemp -d "$1/.push.XXXXXXXX"
-if [ -f "$2" ]; then sha256sum <"$2"; fi`;
+base=$1 program=$2
+shift 2
+[ -d "$base" ] || mkdir -m 0755 "$base"
+find "$base" -mindepth 1 -maxdepth 1 -name '.push.*' -mtime +0 -exec rm -rf {} +
+folder=$(mktemp -d "$base/.push.XXXXXXXX")
+echo "$folder"
+if [ -f "$program" ]; then sha256sum <"$program"; else echo none; fi
+while [ $# -gt 0 ]; do
+  head -c "$2" >"$folder/$1"
+  sha256sum <"$folder/$1"
+  shift 2
+done`;
 const receiveScript = `set -eu
 umask 077
 cat >"$1"
-chmod "$2" "$1"
+chmod 0755 "$1"
 sha256sum <"$1"`;
+const answeredScript = `set -eu
+umask 077
+cat >"$1"
+shift
+exec "$@"`;
 const removeScript = `rm -rf -- "$1"
 rmdir -- "$2" 2>/dev/null || :`;
 
@@ -61,60 +75,83 @@ rmdir -- "$2" 2>/dev/null || :`;
  */
 export async function openSession(remote: Remote, options: SessionOptions): Promise<PushSession> {
   const { program, files, flags, dryRun } = options;
-  const prepared = await remote.runOk(script(prepareScript, places.base, places.program));
-  const [folder = "", digest = ""] = prepared.stdout.split("\n");
+  const contents = [...files].map(([name, text]) => ({ name, bytes: encoder.encode(text) }));
+  const prepared = await remote.runOk(
+    script(
+      prepareScript,
+      ...[places.base, places.program],
+      ...contents.flatMap(({ name, bytes }) => [name, String(bytes.length)]),
+    ),
+    { stdin: joined(contents.map(({ bytes }) => bytes)) },
+  );
+  const [folder = "", installed = "", ...digests] = prepared.stdout.split("\n");
   if (!folder.startsWith(`${places.base}/.push.`)) {
     throw new VmbError(`Unexpected answer of ${remote.name}: "${prepared.stdout.slice(0, 200)}"`, {
       code: "push.answer",
       hint: "Does a file that the shell reads at login print something?",
     });
   }
+  let executable: string = places.program;
   const session: PushSession = {
-    plan: () => install(["--dry-run"]),
+    plan: async () => readPlan(await remote.run(installation("--dry-run"), limit), remote.name),
     async install(answers) {
-      await send(answersFile, writeAnswers(answers), "0600");
-      return await install([]);
+      const argv = script(answeredScript, `${folder}/${answersFile}`, ...installation());
+      const ended = await remote.run(argv, { ...limit, stdin: writeAnswers(answers) });
+      return readPlan(ended, remote.name);
     },
     async close() {
       await remote.run(script(removeScript, folder, places.base)).catch(() => {});
     },
   };
-  let executable: string = places.program;
 
-  async function send(name: string, content: string | Uint8Array, mode: string): Promise<string> {
-    const path = `${folder}/${name}`;
-    const { stdout } = await remote.runOk(script(receiveScript, path, mode), {
-      stdin: content,
-      timeoutMs: copyMs,
-    });
-    if (digestIn(stdout) === sha256(content)) return path;
-    throw new VmbError(`"${name}" did not arrive at ${remote.name} as it was sent`, {
-      code: "push.copy",
-      hint: `Is there room in ${places.base}?`,
-    });
-  }
-
-  async function install(more: readonly string[]): Promise<DescribedPlan> {
-    const unpack = dryRun ? ["env", `VMB_UNPACK_DIR=${folder}/unpacked`] : [];
-    const [first = "", ...rest] = [
-      ...[...unpack, executable, "hv", "install", "--from", folder, "--json"],
+  function installation(...more: readonly string[]): Argv {
+    return [
+      // In a dry run nothing may stay, and the program unpacks itself.
+      ...["env", ...dryRun ? [`VMB_UNPACK_DIR=${folder}/unpacked`] : []] as const,
+      ...[executable, "hv", "install", "--from", folder, "--json"],
       ...(flags.timers === undefined ? [] : ["--timers", flags.timers]),
       ...(flags.changed === "replace" ? ["--yes"] : flags.changed === "keep" ? ["--keep-all"] : []),
       ...more,
     ];
-    return readPlan(await remote.run([first, ...rest], { timeoutMs: installMs }), remote.name);
   }
 
   try {
-    if (digestIn(digest) !== program.sha256) {
-      executable = await send("vmb", program.bytes, "0755");
+    contents.forEach(({ name, bytes }, index) =>
+      assertArrived(name, sha256(bytes), digests[index])
+    );
+    if (digestIn(installed) !== program.sha256) {
+      executable = `${folder}/vmb`;
+      const received = await remote.runOk(script(receiveScript, executable), {
+        stdin: program.bytes,
+        timeoutMs: copyMs,
+      });
+      assertArrived("vmb", program.sha256, received.stdout);
     }
-    for (const [name, content] of files) await send(name, content, "0600");
     return session;
   } catch (error) {
     await session.close();
     throw error;
   }
+
+  function assertArrived(name: string, digest: string, said: string | undefined): void {
+    if (digestIn(said ?? "") === digest) return;
+    throw new VmbError(`"${name}" did not arrive at ${remote.name} as it was sent`, {
+      code: "push.copy",
+      hint: `Is there room in ${places.base}?`,
+    });
+  }
+}
+
+const encoder = new TextEncoder();
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let place = 0;
+  for (const part of parts) {
+    whole.set(part, place);
+    place += part.length;
+  }
+  return whole;
 }
 
 function script(text: string, ...args: readonly string[]): Argv {
