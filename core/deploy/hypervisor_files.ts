@@ -48,9 +48,9 @@ const madeBy =
 # what is changed here is asked about at the next push.
 `;
 
-/** A line of `vm-backup.conf`, as `parseKeyValue` reads it. */
+/** A line of `vm-backup.conf`, as `parseKeyValue` reads it; what needs quotes has not both kinds in it. */
 function settingLine([key, value]: readonly [SettingKey, string]): string {
-  if (!/[\s#'"]/.test(value)) return `${key}=${value}`;
+  if (!/^['"\s]|\s$|\s#/.test(value)) return `${key}=${value}`;
   const quote = value.includes('"') ? "'" : '"';
   return `${key}=${quote}${value}${quote}`;
 }

@@ -23,15 +23,13 @@ export interface UninstallOptions {
   readonly stateFolder: string;
 }
 
-/** What an uninstallation leaves, and why. */
-export const staying: readonly { readonly path: string; readonly what: string }[] = [
+/** What an uninstallation leaves, where it is there. */
+const staying: readonly { readonly path: string; readonly what: string }[] = [
   { path: places.config, what: "the configuration" },
   { path: places.logs, what: "the logs" },
-  { path: places.replaced, what: "what was replaced here, if anything" },
+  { path: places.replaced, what: "what was replaced here" },
   { path: places.state, what: "what vmb notes down on this machine" },
   { path: places.fileDaemonConfig, what: "the configuration of Bacula's File Daemon" },
-  { path: "the share", what: "all backups" },
-  { path: "libvirt", what: "all domains, as they are" },
 ];
 
 /**
@@ -71,8 +69,17 @@ export async function planUninstall(
     leftovers: [],
     timers: [],
     label: undefined,
-    notes: staying.map(({ path, what }) => `stays: ${below(root, path)} (${what})`),
+    notes: await stayingNotes(files, root),
   };
+}
+
+async function stayingNotes(files: Files, root: string): Promise<readonly string[]> {
+  const notes: string[] = [];
+  for (const { path, what } of staying) {
+    const place = below(root, path);
+    if (await files.inspect(place) !== undefined) notes.push(`stays: ${place} (${what})`);
+  }
+  return [...notes, "stays: the share, with all backups", "stays: all domains, as they are"];
 }
 
 async function onlyProgram(files: Files, root: string): Promise<boolean> {

@@ -24,4 +24,6 @@ Deno.test("textDiff shows that a secret changed, and never the secret", () => {
   assert.match(diff, /^-SLACK_FAILURE_WEBHOOK=<secret 1>$/m);
   assert.match(diff, /^\+SLACK_FAILURE_WEBHOOK=<secret 4>$/m);
   assert.match(diff, /^ {3}Password = <secret 2>$/m);
+  const line = textDiff("conf", undefined, 'Director { Password = "a \\" b"; Name = c }\n');
+  assert.match(line, /^\+Director \{ Password = <secret 1>; Name = c \}$/m);
 });
