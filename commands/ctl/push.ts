@@ -2,6 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import type { PushOutcome } from "../../core/deploy/push.ts";
 import type { PushSource } from "../../core/deploy/hypervisor_files.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
+import { counted } from "../../core/format/counted.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { askAboutFiles } from "../output/changed_files.ts";
@@ -94,7 +95,7 @@ function showOutcomes(outcomes: readonly PushOutcome[]): string {
 
 function words({ result, changes, commands }: PushOutcome): string {
   const count = changes.filter(({ change }) => change !== "keep").length;
-  const what = count > 0 ? `${count} changes` : `${commands.length} commands`;
+  const what = count > 0 ? counted(count, "change") : counted(commands.length, "command");
   switch (result) {
     case "failed":
       return "FAILED";

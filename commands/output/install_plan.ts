@@ -1,3 +1,4 @@
+import { counted } from "../../core/format/counted.ts";
 import { describeChange } from "../../core/install/describe.ts";
 import type { InstallPlan } from "../../core/install/plan.ts";
 import { below } from "../../core/install/places.ts";
@@ -22,7 +23,11 @@ export function showInstalled(plan: InstallPlan, setAside: string | undefined): 
     `kept: ${below(plan.root, path)}, as somebody changed it`
   );
   const lines = [
-    ...(count > 0 ? [`${count} changes`] : commands > 0 ? [`${commands} commands`] : []),
+    ...(count > 0
+      ? [counted(count, "change")]
+      : commands > 0
+      ? [counted(commands, "command")]
+      : []),
     ...(setAside === undefined ? [] : [`what was replaced: ${below(plan.root, setAside)}`]),
   ];
   return text(lines, plan, kept);

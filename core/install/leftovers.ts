@@ -1,4 +1,5 @@
-import { type Files, isLeftover } from "../sys/files.ts";
+import type { Files } from "../sys/files.ts";
+import { isLeftover } from "../sys/replacement.ts";
 import { below, nameOf, parentOf, places } from "./places.ts";
 
 /** Files that a killed installation left beside those that it wrote. */

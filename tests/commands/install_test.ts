@@ -33,7 +33,7 @@ Deno.test("vmb hv install installs, and then has nothing to do", async () => {
   assert.deepEqual(await machine.listing(), []);
   const first = await run(machine, []);
   assert.deepEqual([first.code, first.out], [0, "13 changes\n"]);
-  assert.match(first.err, /create \/usr\/local\/bin\/vmb \/opt\/vm-backup\/bin\/vmb/);
+  assert.match(first.err, /create \/usr\/local\/bin\/vmb -> \/opt\/vm-backup\/bin\/vmb/);
   assert.deepEqual(await run(machine, []), { code: 0, out: "no changes\n", err: "" });
   const { out } = await run(machine, ["--json"]);
   const { changes, commands, setAside } = JSON.parse(out);
@@ -52,7 +52,7 @@ Deno.test("vmb hv install shows a difference and does what is answered", async (
   const shown = await run(machine, [], ["what", "s", "r"]);
   assert.equal(shown.code, 0);
   assert.equal(shown.err.match(/^-mine$/gm)?.length, 2);
-  assert.match(shown.out, /^1 changes\nwhat was replaced: \/\S+\/replaced\//);
+  assert.match(shown.out, /^1 change\nwhat was replaced: \/\S+\/replaced\//);
 
   await machine.write(unit, "mine\n");
   const kept = await run(machine, [], [""]);

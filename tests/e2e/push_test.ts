@@ -120,7 +120,7 @@ Deno.test("vmb ctl push brings two hypervisors up to date while a third is down"
     ]);
     assert.match(asked.stdout, /hv2: \/opt\S+ was changed there/);
     assert.match(asked.stdout, /^-MIN_FREE_GB=1\r?$/m);
-    assert.match(asked.stdout, /^hv2 {9}1 changes\r?$/m);
+    assert.match(asked.stdout, /^hv2 {9}1 change\r?$/m);
     assert.doesNotMatch(await Deno.readTextFile(hv2.root + conf), /MIN_FREE_GB=1$/m);
   });
 
