@@ -135,6 +135,19 @@ Deno.test("install takes an answer only for what was shown", async () => {
   assert.deepEqual(told, [`update ${timer}`]);
 });
 
+Deno.test("applyInstall overwrites nothing that was changed after the plan was made", async () => {
+  await using machine = await openMachine();
+  await machine.install();
+  await machine.write(timer, "planned with this\n");
+  const plan = await machine.plan({ answers: "replace all" });
+  await machine.write(timer, "changed after that\n");
+  const { applyInstall } = await import("../../../core/install/apply.ts");
+  await assert.rejects(applyInstall({ system: machine.system, plan, report: () => {} }), {
+    code: "install.changed-meanwhile",
+  });
+  assert.equal(await machine.read(timer), "changed after that\n");
+});
+
 Deno.test("install leaves a configuration that is there, whatever it says", async () => {
   await using machine = await openMachine();
   await machine.write(conf, "MIN_FREE_GB=7\n", 0o600);
