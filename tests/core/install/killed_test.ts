@@ -87,6 +87,43 @@ Deno.test("install that is killed at any change of an upgrade leaves a program t
   }
 });
 
+Deno.test("install that is killed asks nothing of a next one that wants something else", async () => {
+  for (let n = 0;; n++) {
+    const machine = await openMachine();
+    try {
+      const killed = killedAt(n);
+      const from = `${machine.root}.from`;
+      await Deno.mkdir(from);
+      const offer = (text: string) => Deno.writeTextFile(`${from}/vm-backup.conf`, text);
+      await offer("MIN_FREE_GB=1\n");
+      await machine.install({ from });
+      await offer("MIN_FREE_GB=2\n");
+      const { applyInstall } = await import("../../../core/install/apply.ts");
+      const system = { ...machine.system, files: killed.files };
+      const plan = await machine.plan({ from });
+      await applyInstall({ system, plan, report: () => {} }).catch(() => {});
+      await offer("MIN_FREE_GB=3\n");
+      await machine.install({ from });
+      assert.equal(await machine.read(`${places.config}/vm-backup.conf`), "MIN_FREE_GB=3\n");
+      if (!killed.reached()) return assert.ok(n >= 3, `only ${n} changes`);
+    } finally {
+      await machine[Symbol.asyncDispose]();
+    }
+  }
+});
+
+Deno.test("install removes what killed ones left, also where nothing else is to be done", async () => {
+  await using machine = await openMachine();
+  await machine.install();
+  const before = await machine.listing();
+  await machine.write(places.newProgram, "half");
+  await machine.write(`${places.config}/.vm-list.yaml.0a1b2c3d.tmp`, "half");
+  await machine.write(`${places.config}/.vm-list.yaml.swp`, "of an editor");
+  await machine.install();
+  await Deno.remove(`${machine.root}${places.config}/.vm-list.yaml.swp`);
+  assert.deepEqual(await machine.listing(), before);
+});
+
 async function assertWhole(
   machine: Awaited<ReturnType<typeof openMachine>>,
   said: string,
