@@ -68,7 +68,7 @@ export async function planInstall(system: System, options: InstallOptions): Prom
       ...units.after,
       ...daemon.steps,
     ],
-    notes: [...await strictNotes(system, root), ...daemon.notes],
+    notes: [...await bootNotes(system, root), ...daemon.notes],
   };
 }
 
@@ -125,7 +125,7 @@ export function timerParts(name: TimerName): readonly Wanted[] {
   ];
 }
 
-async function strictNotes(
+async function bootNotes(
   system: Pick<System, "files" | "processes">,
   root: string,
 ): Promise<readonly string[]> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { passwordKeys } from "../../core/secrets/secret_key.ts";
 import { type SshHost, type SshHosts, startSshHosts } from "../lab/ssh_hosts.ts";
+import { waitFor } from "../lab/wait.ts";
 import { assertEnded, type Ended } from "./site.ts";
 
 /** What is pushed is the program that pushes, so that it must be a built one. */
@@ -146,6 +147,27 @@ Deno.test("vmb ctl push brings two hypervisors up to date while a third is down"
     assert.match(ended.stdout, /Host key verification failed/);
     assert.match(ended.stderr, /hint: Compare the host's key and accept it once/);
     await Deno.writeTextFile(hosts.knownHosts, keys);
+  });
+
+  await t.step("a push that is interrupted leaves nothing behind", async () => {
+    const before = await Promise.all(hosts.hosts.map(({ root }) => inodes(root)));
+    const folder = () => names(`${hv1.root}/opt/vm-backup`);
+    const child = new Deno.Command(vmb, {
+      args: ["ctl", "push", "hv1", "--repository", repository, "--ssh-config", hosts.sshConfig],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const ended = child.output();
+    await waitFor(async () => (await folder()).find((name) => name.startsWith(".push")), {
+      what: "files on the hypervisor",
+      deadlineMs: 30_000,
+      everyMs: 20,
+    });
+    child.kill("SIGINT");
+    assert.equal((await ended).code, 130);
+    await assertClean(hv1.root);
+    assert.deepEqual(await Promise.all(hosts.hosts.map(({ root }) => inodes(root))), before);
   });
 
   await t.step("no secret was in an argument or in the output", async () => {
