@@ -59,10 +59,12 @@ dnsmasq                                     dnsmasq-base                dnsmasq
 strace                                      strace                      strace
 python3                                     python3                     python3
 git                                         git                         git
+curl                                        curl                        curl
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
 mmdebstrap                                  mmdebstrap                  mmdebstrap
+initdb|/usr/lib/postgresql/*/bin/initdb     postgresql                  postgresql-server
 shellcheck                                  shellcheck                  -
 logrotate                                   logrotate                   logrotate
 systemd-analyze                             systemd                     systemd

@@ -4,7 +4,9 @@ import { schemaCommand } from "./config/schema.ts";
 import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
+import { diffCommand } from "./ctl/diff.ts";
 import { pushCommand } from "./ctl/push.ts";
+import { renderCommand } from "./ctl/render.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
@@ -51,6 +53,14 @@ export function makeProgram(context: CommandContext): Command {
   add(notify, notifyTestCommand(context));
   add(hv, notify);
 
+  const ctl = newCommand("ctl", {
+    summary: "On the control VM: from a repository to a running Bacula",
+    examples: ["vmb ctl render"],
+  });
+  add(ctl, renderCommand(context));
+  add(ctl, diffCommand(context));
+  add(ctl, pushCommand(context));
+
   const config = newCommand("config", {
     summary: "The configuration of this machine",
     examples: ["vmb config validate"],
@@ -58,12 +68,6 @@ export function makeProgram(context: CommandContext): Command {
   add(config, showConfigCommand(context));
   add(config, validateCommand(context));
   add(config, schemaCommand(context));
-
-  const ctl = newCommand("ctl", {
-    summary: "On the control VM: Bacula, and the hypervisors",
-    examples: ["vmb ctl push --dry-run"],
-  });
-  add(ctl, pushCommand(context));
 
   add(program, hv);
   add(program, ctl);

@@ -7,6 +7,7 @@ import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { askAboutFiles } from "../output/changed_files.ts";
 import { table } from "../output/table.ts";
+import { repositoryArgument } from "./repository_argument.ts";
 
 export function pushCommand(context: CommandContext) {
   return newCommand("push", {
@@ -19,7 +20,7 @@ export function pushCommand(context: CommandContext) {
     },
   })
     .argument("[host...]", "names of hypervisors (default: all)")
-    .option("--repository <folder>", "the repository of the site", ".")
+    .option("--repository <dir>", "folder of the repository", repositoryArgument, ".")
     .option("--timers <list>", "verify, test-restore, both, or none (default: as they are)")
     .addOption(
       new Option("--yes", "replace files that were changed on a hypervisor, and set them aside")

@@ -1,8 +1,10 @@
 import { settingsFile, vmListFile } from "./configuration.ts";
+import { siteFile } from "./inventory.ts";
 import { settingTable } from "./settings.ts";
+import { siteSchema } from "./site_schema.ts";
 import { vmListSchema } from "./vm_list_schema.ts";
 
-/** Makes the JSON Schemas of both configuration files, by file name, for editors and other tools. */
+/** Makes the JSON Schemas of all configuration files, by file name, for editors and other tools. */
 export async function configurationSchema(): Promise<object> {
   const zod = await import("zod");
   const { z } = zod;
@@ -19,6 +21,7 @@ export async function configurationSchema(): Promise<object> {
   ));
   return {
     [settingsFile]: z.toJSONSchema(settings, { io: "input" }),
+    [siteFile]: z.toJSONSchema(siteSchema(zod), { io: "input" }),
     [vmListFile]: z.toJSONSchema(vmListSchema(zod), { io: "input" }),
   };
 }

@@ -1,4 +1,3 @@
-import { renderBacula } from "../bacula/render_bacula.ts";
 import { secretFiles, secretFileText } from "../bacula/secret_files.ts";
 import { readConfigText } from "../config/config_text.ts";
 import { settingsFile, vmListFile } from "../config/configuration.ts";
@@ -8,6 +7,7 @@ import { configError } from "../config/problem.ts";
 import { unknownKeys } from "../config/resolve_settings.ts";
 import { isSettingKey, type SettingKey } from "../config/settings.ts";
 import type { ConfigProblem } from "../error.ts";
+import { renderAll } from "../render/render_all.ts";
 import { loadSecrets, secretsFile } from "../secrets/secrets_file.ts";
 import type { Files } from "../sys/files.ts";
 import { type PushSource, siteSettings } from "./hypervisor_files.ts";
@@ -19,16 +19,16 @@ import { type PushSource, siteSettings } from "./hypervisor_files.ts";
  * @throws {ConfigError} with the problems of the file that has some
  */
 export async function loadPushSource(files: Files, folder: string): Promise<PushSource> {
-  const { site, vms } = await loadInventory(files, folder);
+  const inventory = await loadInventory(files, folder);
+  const tree = await renderAll(files, inventory);
   const secrets = await loadSecrets(files, `${folder}/${secretsFile}`);
   const settings = new Map(await readSettings(files, `${folder}/${settingsFile}`));
   for (const key of ["SLACK_FAILURE_WEBHOOK", "SLACK_SUCCESS_WEBHOOK"] as const) {
     const webhook = secrets.get(key);
     if (webhook !== undefined) settings.set(key, webhook);
   }
-  const tree = renderBacula(site, vms);
   return {
-    site,
+    site: inventory.site,
     settings,
     vmList: await files.readText(`${folder}/${vmListFile}`),
     renderFd: (_, { name }) => tree.get(`fd/${name}/bacula-fd.conf`)?.content ?? "",

@@ -18,12 +18,17 @@ async function schemas(): Promise<Readonly<Record<string, Schema>>> {
   return await configurationSchema() as Record<string, Schema>;
 }
 
-Deno.test("configurationSchema describes every key of both files", async () => {
-  const { "vm-backup.conf": settings, "vm-list.yaml": list } = await schemas();
+Deno.test("configurationSchema describes every key of all files", async () => {
+  const { "vm-backup.conf": settings, "vm-list.yaml": list, "site.yaml": site } = await schemas();
   assert.deepEqual(Object.keys(settings?.properties ?? {}), [...settingKeys]);
   const vm = list?.properties?.["vms"]?.anyOf?.[0]?.items;
   assert.deepEqual(vm?.required, ["name", "hypervisor"]);
-  for (const schema of [settings, list, vm]) {
+  assert.deepEqual(
+    site?.required,
+    ["name", "control", "time_zone", "cycle", "nfs", "hypervisors", "images"],
+  );
+  const { control, cycle, nfs, ports } = site?.properties ?? {};
+  for (const schema of [settings, list, vm, site, control, cycle, nfs, ports]) {
     assert.equal(schema?.additionalProperties, false);
     for (const [key, property] of Object.entries(schema?.properties ?? {})) {
       assert.match(property.description ?? "", /^[A-Z].*[^.]$/, key);

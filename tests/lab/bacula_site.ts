@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { type BaculaPlaces, sitePlaces } from "../../core/bacula/places.ts";
+import { renderBacula } from "../../core/bacula/render_bacula.ts";
+import { secretFiles, secretFileText } from "../../core/bacula/secret_files.ts";
+import { runOk, systemProcesses } from "../../core/sys/process.ts";
+import { parseTexts } from "../core/bacula/inventories.ts";
+import { type BaculaRelease, type BaculaTools, baculaTools, forRelease } from "./bacula_tools.ts";
+import { openDatabase } from "./database.ts";
+import { waitFor } from "./wait.ts";
+
+/** A job that has ended, as the catalog has it. */
+export interface EndedJob {
+  readonly id: number;
+  /** Bacula's letter: T is done, f is failed, A is canceled. */
+  readonly status: string;
+  readonly files: number;
+  readonly errors: number;
+  readonly log: string;
+}
+
+/**
+ * A real Director, Storage Daemon, File Daemon and catalog on this machine, all configurations rendered by vmb.
+ * The hypervisor `hv1` is this machine; `gone` is one that is down.
+ */
+export interface BaculaSite extends AsyncDisposable {
+  readonly folder: string;
+  /** Stands for the mount point of the share. */
+  readonly share: string;
+  readonly places: BaculaPlaces;
+  /** What a console prints to these commands. */
+  console(who: "admin" | "monitor", ...commands: readonly string[]): Promise<string>;
+  /** Queues a job; resolves with its id. */
+  queue(job: string, ...words: readonly string[]): Promise<number>;
+  /** Waits until a job has ended. */
+  ended(id: number): Promise<EndedJob>;
+}
+
+const password = "secret of the lab";
+
+/** @param vmb program that the jobs start on the hypervisor */
+export async function openBaculaSite(
+  { release, list, vmb }: {
+    readonly release: BaculaRelease;
+    /** Text of `vm-list.yaml`. */
+    readonly list: string;
+    readonly vmb: string;
+  },
+): Promise<BaculaSite> {
+  await using undo = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir({ prefix: "vmb-bacula-" });
+  undo.defer(() => Deno.remove(folder, { recursive: true }));
+  // The database runs as a user of its own.
+  await Deno.chmod(folder, 0o755);
+  for (const name of ["config", "secrets", "share", "archive", "dumps", "dir", "sd", "fd", "bin"]) {
+    await Deno.mkdir(`${folder}/${name}`);
+  }
+  const tools = await baculaTools(release);
+  const database = undo.use(await openDatabase(`${folder}/database`, password));
+  await makeCatalog(tools, database.environment, folder);
+  const [director = 0, storage = 0, client = 0, web = 0, nobody = 0] = freePorts(5);
+  const { site, vms } = await parseTexts({
+    site: JSON.stringify({
+      name: "lab",
+      control: { host: "127.0.0.1" },
+      time_zone: "UTC",
+      cycle: { start: "Saturday 12:00" },
+      nfs: { export: "lab:/", mount: `${folder}/share` },
+      hypervisors: [
+        { name: "hv1", address: "127.0.0.1", fd_port: client },
+        { name: "gone", address: "127.0.0.1", fd_port: nobody },
+      ],
+      images: Object.fromEntries(
+        ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
+      ),
+      ports: { director, storage, web },
+    }),
+    list,
+  });
+  const places: BaculaPlaces = {
+    ...sitePlaces(site),
+    config: `${folder}/config/bacula`,
+    secrets: `${folder}/secrets`,
+    work: `${folder}/dir`,
+    run: `${folder}/dir`,
+    archive: `${folder}/archive`,
+    dumps: { director: `${folder}/dumps`, hypervisor: `${folder}/dumps` },
+    catalog: { host: "127.0.0.1", port: database.port },
+    director: { host: "127.0.0.1", port: director },
+    storagePort: storage,
+    hypervisor: {
+      secrets: `${folder}/secrets`,
+      work: `${folder}/fd`,
+      run: `${folder}/fd`,
+      vmb,
+      restored: `${folder}/restored`,
+    },
+  };
+  const key = { DB_PASSWORD: password } as Readonly<Record<string, string>>;
+  for (const secret of Object.values(secretFiles)) {
+    const text = secretFileText(secret, key[secret.key] ?? `${secret.key} "$x" %n \\`);
+    await Deno.writeTextFile(`${places.secrets}/${secret.name}`, text);
+  }
+  for (const [path, { content }] of renderBacula(site, vms, places)) {
+    const target = `${folder}/config/${path}`;
+    await Deno.mkdir(target.replace(/\/[^/]*$/, ""), { recursive: true });
+    // Nobody waits three minutes for a machine that is known to be down.
+    const impatient = content.replace(
+      "FD Connect Timeout = 3 minutes",
+      "FD Connect Timeout = 3 seconds",
+    );
+    await Deno.writeTextFile(target, forRelease(release, impatient));
+  }
+  // What the hooks find in the Director's container.
+  await Deno.writeTextFile(
+    `${folder}/bin/bconsole`,
+    `#!/bin/sh\nexec ${tools.argv("bconsole").join(" ")} "$@"\n`,
+    { mode: 0o755 },
+  );
+
+  const configs = {
+    "bacula-sd": `${places.config}/bacula-sd.conf`,
+    "bacula-fd": `${folder}/config/fd/hv1/bacula-fd.conf`,
+    "bacula-dir": `${places.config}/bacula-dir.conf`,
+  };
+  for (const [program, config] of Object.entries(configs)) {
+    undo.use(startDaemon(tools, program, config, folder));
+  }
+
+  async function console(
+    who: "admin" | "monitor",
+    ...commands: readonly string[]
+  ): Promise<string> {
+    const config = `${places.config}/${who === "admin" ? "bconsole" : "monitor"}.conf`;
+    const { stdout } = await systemProcesses.run(tools.argv("bconsole", "-n", "-c", config), {
+      stdin: [...commands, "quit", ""].join("\n"),
+    });
+    return stdout;
+  }
+
+  await waitFor(
+    async () => /vmb-dir Version/.test(await console("admin", "version")) || undefined,
+    { what: "an answer of the Director", deadlineMs: 30_000, evidence: () => console("admin") },
+  );
+  const cleanup = undo.move();
+  return {
+    folder,
+    share: site.nfs.mount,
+    places,
+    console,
+    async queue(job, ...words) {
+      const said = await console("admin", ["run", `job=${job}`, ...words, "yes"].join(" "));
+      const [, id] = /JobId=(\d+)/.exec(said) ?? [];
+      assert.ok(id !== undefined, said);
+      return Number(id);
+    },
+    async ended(id) {
+      await console("admin", `wait jobid=${id}`);
+      const job = await console("admin", `llist jobid=${id}`);
+      const field = (name: string) => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(job)?.[1] ?? "";
+      return {
+        id,
+        status: field("jobstatus"),
+        files: Number(field("jobfiles")),
+        errors: Number(field("joberrors")),
+        log: await console("admin", `list joblog jobid=${id}`),
+      };
+    },
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  };
+}
+
+/** The script says that it succeeded whatever happened, so the version is asked for. */
+async function makeCatalog(
+  tools: BaculaTools,
+  env: Readonly<Record<string, string>>,
+  folder: string,
+): Promise<void> {
+  const script = await Deno.readTextFile(
+    `${tools.root}/usr/share/bacula-director/make_postgresql_tables`,
+  );
+  const path = `${folder}/make-tables`;
+  // Debian's script lets the shell put a process id where SQL wants "$$".
+  await Deno.writeTextFile(path, script.replaceAll(/(?<!\\)\$\$/g, "\\$\\$"));
+  await runOk(systemProcesses, ["bash", path], { env: { ...env, db_name: "bacula" } });
+  const query = "SELECT versionid FROM version";
+  const { stdout } = await runOk(systemProcesses, ["psql", "-Atc", query, "bacula"], { env });
+  assert.match(stdout, /^\d+\n$/);
+}
+
+function startDaemon(
+  tools: BaculaTools,
+  program: string,
+  config: string,
+  folder: string,
+): AsyncDisposable {
+  const [command, ...args] = tools.argv(program, "-f", "-P", "-c", config);
+  const child = new Deno.Command(command, {
+    args,
+    env: { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, LC_ALL: "C" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended.
+      }
+      await child.status;
+    },
+  };
+}
+
+function freePorts(count: number): readonly number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  for (const listener of listeners) listener.close();
+  return listeners.map(({ addr }) => addr.port);
+}
