@@ -64,6 +64,8 @@ nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd
 mmdebstrap                                  mmdebstrap                  mmdebstrap
+openssl                                     openssl                     openssl
+perl                                        perl-base                   perl-interpreter
 initdb|/usr/lib/postgresql/*/bin/initdb     postgresql                  postgresql-server
 shellcheck                                  shellcheck                  -
 logrotate                                   logrotate                   logrotate

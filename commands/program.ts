@@ -4,9 +4,14 @@ import { schemaCommand } from "./config/schema.ts";
 import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
+import { certsCommand } from "./ctl/certs.ts";
 import { diffCommand } from "./ctl/diff.ts";
+import { initCommand } from "./ctl/init.ts";
 import { pushCommand } from "./ctl/push.ts";
 import { renderCommand } from "./ctl/render.ts";
+import { secretsCheckCommand } from "./ctl/secrets/check.ts";
+import { secretsInitCommand } from "./ctl/secrets/init.ts";
+import { secretsRotateCommand } from "./ctl/secrets/rotate.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
@@ -55,10 +60,20 @@ export function makeProgram(context: CommandContext): Command {
 
   const ctl = newCommand("ctl", {
     summary: "On the control VM: from a repository to a running Bacula",
-    examples: ["vmb ctl render"],
+    examples: ["vmb ctl init backup-site"],
   });
+  add(ctl, initCommand(context));
   add(ctl, renderCommand(context));
   add(ctl, diffCommand(context));
+  const secrets = newCommand("secrets", {
+    summary: "The secrets of the site",
+    examples: ["vmb ctl secrets init"],
+  });
+  add(secrets, secretsInitCommand(context));
+  add(secrets, secretsRotateCommand(context));
+  add(secrets, secretsCheckCommand(context));
+  add(ctl, secrets);
+  add(ctl, certsCommand(context));
   add(ctl, pushCommand(context));
 
   const config = newCommand("config", {

@@ -1,9 +1,10 @@
+import type { SecretKey } from "../secrets/secret_key.ts";
 import { quote } from "./quote.ts";
 
 /** A secret that a configuration of Bacula includes: a file with one directive. */
 export interface SecretFile {
   /** Key in secrets.conf. */
-  readonly key: string;
+  readonly key: SecretKey;
   /** Name of the file, and of podman's secret. */
   readonly name: string;
   readonly directive: "Password" | "DB Password";

@@ -1,5 +1,7 @@
 import { renderBacula } from "../bacula/render_bacula.ts";
 import type { Inventory } from "../config/inventory.ts";
+import { renderBacularis } from "../podman/bacularis.ts";
+import { renderQuadlets } from "../podman/quadlets.ts";
 import type { Files } from "../sys/files.ts";
 import { withOverrides } from "./overrides.ts";
 import { joinTrees, type RenderedTree } from "./tree.ts";
@@ -9,6 +11,8 @@ type Renderer = (inventory: Pick<Inventory, "site" | "vms">) => RenderedTree;
 /** Each makes its part of the tree; no two make one file. */
 const renderers: readonly Renderer[] = [
   ({ site, vms }) => renderBacula(site, vms),
+  ({ site }) => renderQuadlets(site),
+  ({ site }) => renderBacularis(site),
 ];
 
 /**

@@ -9,7 +9,7 @@ printf '{"jobId":%s,"job":"%s","client":"%s","status":"%s"}\n' "$id" "$job" "$cl
   >"$folder/.$id.new"
 mv "$folder/.$id.new" "$folder/$id.json"
 
-[ -s "$webhook" ] || exit 0
+[ -n "$(cat "$webhook" 2>/dev/null)" ] || exit 0
 if ! command -v curl >/dev/null; then
   echo "Slack is not told: there is no curl beside the Director"
   exit 0
