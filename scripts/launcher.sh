@@ -27,9 +27,15 @@ is_whole() {
   [ -e "$unpacked/whole" ] && [ -e "$unpacked/deno" ] && [ -e "$unpacked/main.js" ]
 }
 
-# Unpacks beside the final folder and renames: whoever starts at the same time, or was killed half way,
-# never shows a folder that is not whole. To lose the race to another start is fine.
+# Unpacks beside the final folder and renames: a start that is killed half way never shows a folder that is
+# not whole. One start unpacks, others wait for it: what one has found broken, another may have mended.
 unpack() {
+  exec 9<"$base"
+  flock 9
+  if is_whole; then
+    exec 9<&-
+    return
+  fi
   tail -c "+$payload_start" "$0" | sha256sum | grep -q "^$payload_sha256 " ||
     fail "\"$0\" is damaged: its content does not have the SHA-256 it was built with" "Copy it again"
   new=$(mktemp -d "$base/unpack.XXXXXX")
@@ -41,10 +47,11 @@ unpack() {
     fail "Unpacking to $base failed" "It takes 100 MB there; VMB_UNPACK_DIR names another folder"
   : >"$new/whole"
   sync "$new"/*
-  is_whole || rm -rf "$unpacked"
-  mv -T "$new" "$unpacked" 2>/dev/null || rm -rf "$new"
+  rm -rf "$unpacked"
+  mv -T "$new" "$unpacked"
   trap - EXIT HUP INT TERM
   remove_old
+  exec 9<&-
 }
 
 # What killed starts left, and versions unpacked a month ago that no process runs.

@@ -17,6 +17,7 @@ export function recoverCommand(context: CommandContext) {
         report: context.report,
         shareTimeoutMs: settings.shareTimeoutSeconds * 1000,
         kept,
+        waiting: context.signal,
       });
       context.result(
         json,

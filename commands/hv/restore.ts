@@ -19,6 +19,7 @@ export function restoreCommand(context: CommandContext) {
       "vmb hv restore prod-db-01 --dry-run",
       "vmb hv restore prod-db-01 --start",
       "vmb hv restore prod-db-01 2026-11-21-120000 --name db-copy --network isolated",
+      "vmb hv restore prod-db-01 --instant",
       "vmb hv restore prod-db-01 --replace --confirm prod-db-01",
     ],
     exits: {
@@ -49,6 +50,12 @@ export function restoreCommand(context: CommandContext) {
       "keep",
     )
     .option("--start", "start it when it is restored")
+    .addOption(
+      new Option(
+        "--instant",
+        "start it at once from the backup, and fill its local disks while it runs",
+      ).conflicts("format"),
+    )
     .option("--dry-run", "show the plan and what changes in the XML, change nothing")
     .option("--json", "print the result as JSON")
     .action(async (vm, id, options) => {
@@ -60,6 +67,7 @@ export function restoreCommand(context: CommandContext) {
         replace: options.replace ?? false,
         network: parseNetwork(options.network),
         start: options.start ?? false,
+        instant: options.instant ?? false,
       };
       const deps = {
         ...{ system, configuration, report, signal },
@@ -130,10 +138,19 @@ function showPlan({ plan }: ExaminedPlan, diff: string): string {
     ...(plan.nvram ? [`  nvram    ${plan.nvram}`] : []),
     ...(plan.tpm ? [`  tpm      ${plan.tpm}`] : []),
     `  network  ${network}`,
-    `  then     ${plan.autostart ? "autostart, " : ""}${plan.start ? "started" : "left shut off"}`,
+    `  then     ${afterwards(plan)}`,
     "",
     diff,
   ].join("\n");
+}
+
+function afterwards({ autostart, fillsLater, start }: RestorePlan): string {
+  return [
+    ...(autostart ? ["autostart"] : []),
+    ...(fillsLater ? ["started from the backup, disks filled while it runs"] : []),
+    ...(start && !fillsLater ? ["started"] : []),
+    ...(start ? [] : ["left shut off"]),
+  ].join(", ");
 }
 
 function showOutcome(outcome: RestoreOutcome): string {

@@ -1,5 +1,5 @@
 import { VmbError } from "../error.ts";
-import { blockJobProgress } from "../libvirt/block_job.ts";
+import { blockJob } from "../libvirt/block_job.ts";
 import { type Domain, liveXml } from "../libvirt/domain.ts";
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
@@ -64,9 +64,9 @@ async function pivotWhenReady(context: CommitContext, disk: OverlayDisk): Promis
         text: `Pivot of ${disk.target} is tried again: ${pivot.stderr.trim()}`,
       });
     } else {
-      const progress = await blockJobProgress(virsh, domain, disk.target);
-      if (progress !== undefined && progress !== copied) {
-        copied = progress;
+      const job = await blockJob(virsh, domain, disk.target);
+      if (job !== undefined && job.done !== copied) {
+        copied = job.done;
         end = system.clock.monotonic() + patienceMs;
       }
     }

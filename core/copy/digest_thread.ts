@@ -20,28 +20,29 @@ export function digestThread(scope: ThreadScope): void {
       digested.buffer,
       digested.stored.buffer,
       digested.digests.buffer,
-      ...(digested.packed ? [digested.packed.buffer] : []),
     ]);
   });
 }
 
 function digest(chunk: ReadChunk, compression: Compression): DigestedChunk {
   const { clusters, buffer } = chunk;
+  const data = new Uint8Array(buffer);
   const stored = new Uint32Array(clusters);
   const digests = new Uint8Array(clusters * 32);
-  const parts: Uint8Array[] = [];
+  // What is stored moves to the front: it never outgrows the clusters that were looked at.
+  let end = 0;
   for (let index = 0; index < clusters; index++) {
-    if (isZero(buffer, index * clusterSize)) continue;
-    const cluster = new Uint8Array(buffer, index * clusterSize, clusterSize);
+    const start = index * clusterSize;
+    if (isZero(buffer, start)) continue;
+    const cluster = data.subarray(start, start + clusterSize);
     digests.set(hash("sha256", cluster, "buffer"), index * 32);
-    stored[index] = clusterSize;
-    if (compression === "none") continue;
-    const small = compress(cluster);
-    if (small.length >= clusterSize) continue;
-    stored[index] = small.length;
-    parts.push(small);
+    const small = compression === "none" ? undefined : compress(cluster);
+    if (small !== undefined && small.length < clusterSize) data.set(small, end);
+    else if (end < start) data.copyWithin(end, start, start + clusterSize);
+    stored[index] = Math.min(small?.length ?? clusterSize, clusterSize);
+    end += stored[index] ?? 0;
   }
-  return { ...chunk, stored, digests, packed: parts.length === 0 ? undefined : concatenate(parts) };
+  return { ...chunk, stored, digests };
 }
 
 /** Data that is not zero shows it in its first words; only zeros are read to the end. */
@@ -55,14 +56,4 @@ function isZero(buffer: ArrayBuffer, offset: number): boolean {
 
 function compress(cluster: Uint8Array): Uint8Array {
   return zstdCompressSync(cluster, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

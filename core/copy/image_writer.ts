@@ -43,7 +43,7 @@ export class ImageWriter {
   /** Stores what a chunk has besides zeros; chunks come in guest order. */
   add(chunk: DigestedChunk): void {
     const data = new Uint8Array(chunk.buffer);
-    let packed = 0;
+    let at = 0;
     for (let index = 0; index < chunk.clusters;) {
       const bytes = chunk.stored[index] ?? 0;
       const from = index;
@@ -54,14 +54,13 @@ export class ImageWriter {
         bytes === clusterSize && index < chunk.clusters && chunk.stored[index] === clusterSize
       );
       if (bytes === 0) continue;
-      if (bytes === clusterSize) {
-        const { before } = this.#stream.placeRun(chunk.firstCluster + from, index - from);
-        this.#append(before, data.subarray(from * clusterSize, index * clusterSize));
-      } else if (chunk.packed) {
-        const { before } = this.#stream.place(chunk.firstCluster + from, bytes);
-        this.#append(before, chunk.packed.subarray(packed, packed + bytes));
-        packed += bytes;
-      }
+      const first = chunk.firstCluster + from;
+      const { before } = bytes === clusterSize
+        ? this.#stream.placeRun(first, index - from)
+        : this.#stream.place(first, bytes);
+      const end = at + (index - from) * bytes;
+      this.#append(before, data.subarray(at, end));
+      at = end;
     }
   }
 

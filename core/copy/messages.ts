@@ -31,14 +31,12 @@ export interface DigestedChunk {
   readonly sequence: number;
   readonly firstCluster: number;
   readonly clusters: number;
-  /** The buffer of the `ReadChunk`: guest data, and later a free buffer. */
+  /** The buffer of the `ReadChunk`: what is to be stored, cluster after cluster; later a free buffer. */
   readonly buffer: ArrayBuffer;
   /** Bytes to store of each cluster: 0 when it is all zero, `clusterSize` when it is stored as it is. */
   readonly stored: Uint32Array<ArrayBuffer>;
   /** 32 bytes of SHA-256 for each cluster; of a cluster that is all zero they mean nothing. */
   readonly digests: Uint8Array<ArrayBuffer>;
-  /** Compressed clusters, one after the other; only those with `0 < stored < clusterSize`. */
-  readonly packed: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** main -> store. */

@@ -6,6 +6,7 @@ import { formatBytes } from "../format/bytes.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
 import { tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { runOk } from "../sys/process.ts";
+import { createOverlay } from "../restore/overlay.ts";
 import type { DomainRewrite } from "../restore/rewrite_domain.ts";
 import type { BackupFiles } from "./backup_files.ts";
 import type { ProofContext } from "./context.ts";
@@ -57,18 +58,10 @@ export async function stageDisks(
   if (problem !== undefined) throw new VmbError(problem, { code: "proof.content" });
   if (request.fullCopy) return { exports, ...await copyDisks(context, exports) };
   const disks = new Map<string, { path: string; format: "qcow2" }>();
-  for (const { target, socketPath, exportName } of exports) {
+  for (const source of exports) {
+    const { target } = source;
     const path = `${scratchFolder}/${target}.qcow2`;
-    // In a URL libvirt would take an escaped path literally.
-    const file = {
-      driver: "nbd",
-      server: { type: "unix", path: socketPath },
-      export: exportName,
-    };
-    const backing = `json:${JSON.stringify({ driver: "raw", file })}`;
-    await runOk(system.processes, [
-      ...["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", backing, path] as const,
-    ], { signal });
+    await createOverlay(system, source, path, signal);
     disks.set(target, { path, format: "qcow2" });
   }
   return { exports, disks, compared: [] };

@@ -53,6 +53,14 @@ export type JournalEntry =
       readonly autostart: boolean;
     } | null;
   }
+  /** Disks that stand on images of the backup, served from these folders, until they are filled from there. */
+  | {
+    readonly step: "fill";
+    readonly socketFolder: string;
+    readonly logFolder: string;
+    readonly disks: readonly FilledDisk[];
+  }
+  | { readonly step: "filled" }
   /** The restore is whole: from here on nothing of it is undone. */
   | { readonly step: "restored" }
   | { readonly step: "restore-undone" }
@@ -65,6 +73,16 @@ export interface OverlayDisk {
   readonly base: string;
   readonly baseFormat: string;
   readonly overlay: string;
+}
+
+/** A disk of an instant restore. */
+export interface FilledDisk {
+  readonly target: string;
+  /** The local overlay, that ends as the whole disk. */
+  readonly path: string;
+  /** The backup's image, and what it must be. */
+  readonly image: string;
+  readonly sha256: string;
 }
 
 /** A step of a restore that can be undone. */
@@ -93,6 +111,8 @@ const knownSteps: ReadonlySet<string> = new Set(
     "restore-file",
     "set-aside",
     "restore-domain",
+    "fill",
+    "filled",
     "restored",
     "restore-undone",
     "kept",

@@ -12,6 +12,9 @@ export interface Outstanding {
   readonly testTpm: Extract<JournalEntry, { step: "test-tpm" }> | undefined;
   /** In the order in which they were done. */
   readonly restore: readonly RestoreStep[];
+  readonly fill: Extract<JournalEntry, { step: "fill" }> | undefined;
+  /** A VM is whole, but for what its disks have still to be filled with. */
+  readonly restored: boolean;
   readonly kept: boolean;
 }
 
@@ -25,6 +28,8 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
   let testNetwork: Outstanding["testNetwork"];
   let testTpm: Outstanding["testTpm"];
   let restore: RestoreStep[] = [];
+  let fill: Outstanding["fill"];
+  let restored = false;
   let kept = false;
   for (const entry of entries) {
     switch (entry.step) {
@@ -74,9 +79,14 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
       case "restore-domain":
         restore.push(entry);
         break;
+      case "fill":
+      case "filled":
+        fill = entry.step === "fill" ? entry : undefined;
+        break;
       case "restored":
       case "restore-undone":
         restore = [];
+        restored = entry.step === "restored";
         break;
       case "kept":
         kept = true;
@@ -93,6 +103,8 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
     testNetwork,
     testTpm,
     restore,
+    fill,
+    restored,
     kept,
   };
 }

@@ -31,7 +31,7 @@ export async function recover(
     try {
       const journal = await reopenJournal(files, path);
       if (journal === undefined) continue;
-      const { begin, kept } = journal.outstanding();
+      const { begin, kept, fill, restored } = journal.outstanding();
       vm = begin?.vm ?? "";
       if (kept && !options.kept) {
         await journal.abandon();
@@ -40,15 +40,17 @@ export async function recover(
       options.report({
         kind: "warning",
         text: `Run ${run} of "${vm}" ${
-          kept ? "kept its test copy" : "was killed"
+          kept ? "kept its test copy" : fill && restored ? "left disks to be filled" : "was killed"
         }; putting right what it left`,
       });
       await undoRun(journal, options);
       recoveries.push({ run, vm, problem: undefined });
     } catch (thrown) {
       const error = toVmbError(thrown);
-      options.report({ kind: "error", text: error.message, hint: error.hint });
+      const kind = error.code === "restore.filling" ? "warning" : "error";
+      options.report({ kind, text: error.message, hint: error.hint });
       recoveries.push({ run, vm, problem: error.message });
+      options.waiting?.throwIfAborted();
     }
   }
   return recoveries;

@@ -7,6 +7,7 @@ import { type Domain, domainState } from "../libvirt/domain.ts";
 import { openVirsh, type Virsh } from "../libvirt/virsh.ts";
 import { removeIsolatedNetwork } from "../proof/isolated_network.ts";
 import { destroyTestDomain } from "../proof/test_domain.ts";
+import { settleFill } from "../restore/fill.ts";
 import { undoRestoreSteps } from "../restore/undo_restore.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
@@ -20,6 +21,8 @@ export interface UndoOptions {
   readonly report: Report;
   /** How long the share may take for one answer, in milliseconds. */
   readonly shareTimeoutMs: number;
+  /** Until when to wait for disks that are still being filled; without it they are not waited for. */
+  readonly waiting?: AbortSignal | undefined;
 }
 
 /** What the steps of one undoing share. */
@@ -37,6 +40,9 @@ const guestSteps: readonly UndoStep[] = [undoFreeze, undoBackupJob, undoOverlay]
 
 /** What a test restore made. */
 const testSteps: readonly UndoStep[] = [undoTestDomain, undoTestNetwork, undoTestTpm];
+
+/** What a restore made; what it has made whole stays. */
+const restoreSteps: readonly UndoStep[] = [undoRestore, endFill];
 
 /** Large files take a server a while to delete. */
 const removalFactor = 10;
@@ -60,7 +66,7 @@ export async function undoRun(journal: Journal, options: UndoOptions): Promise<v
   try {
     // As long as a virsh process of ours lives, what it is about to do cannot be undone.
     await endStrayProcesses(options.system, [begin.scratchFolder, begin.stagingFolder], 150_000);
-    for (const step of [...guestSteps, ...testSteps, undoRestore, undoScratch, undoPartials]) {
+    for (const step of [...guestSteps, ...testSteps, ...restoreSteps, undoScratch, undoPartials]) {
       try {
         await step(context);
       } catch (error) {
@@ -139,6 +145,10 @@ async function undoRestore({ journal, report, virsh, system }: UndoContext): Pro
   if (restore.length === 0) return;
   const outcome = await undoRestoreSteps(system, virsh, restore, report);
   await journal.write({ step: outcome === "undone" ? "restore-undone" : "restored" });
+}
+
+async function endFill({ waiting, ...context }: UndoContext): Promise<void> {
+  await settleFill({ ...context, waiting });
 }
 
 async function undoScratch(context: UndoContext): Promise<void> {

@@ -1,3 +1,4 @@
+import type { RunFolders } from "../backup/run_folders.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
@@ -8,10 +9,13 @@ import type { BackupFiles } from "../proof/backup_files.ts";
 import type { Journal } from "../recovery/journal.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
+import { serveFill } from "./fill.ts";
 import { ensureIsolatedNetwork } from "./isolated_network.ts";
+import { createOverlay } from "./overlay.ts";
 import { beginFile, placeFile, setAside } from "./place.ts";
 import type { PlannedDisk, RestorePlan } from "./plan.ts";
 import { restoreImage } from "./restore_image.ts";
+import { startOnBackup } from "./start.ts";
 import { undefine } from "./undo_restore.ts";
 
 export interface ApplyContext {
@@ -19,7 +23,7 @@ export interface ApplyContext {
   readonly settings: Settings;
   readonly virsh: Virsh;
   readonly journal: Journal;
-  readonly stagingFolder: string;
+  readonly folders: RunFolders;
   readonly plan: RestorePlan;
   readonly files: BackupFiles;
   readonly report: Report;
@@ -30,25 +34,25 @@ export interface ApplyContext {
 const disksAtOnce = 2;
 
 /** Neither share nor disk may stand still for so many of the share's time-outs. */
-const stallFactor = 10;
+export const stallFactor = 10;
 
 /**
  * Does what a plan says. Each step is in the journal before it is done; the last line there says that the
  * restore is whole, and until then all of it can be undone.
  */
 export async function applyRestore(context: ApplyContext): Promise<void> {
-  const { system, journal, plan, report, signal, virsh, stagingFolder } = context;
-  report({
-    kind: "phase",
-    phase: "copy",
-    text: `Restoring ${plan.disks.map(({ disk }) => disk).join(", ")}`,
-  });
-  await restoreDisks(context);
+  const { system, journal, plan, report, signal, virsh } = context;
+  const targets = plan.disks.map(({ disk }) => disk).join(", ");
+  report({ kind: "phase", phase: "copy", text: `Restoring ${targets}` });
+  if (plan.fillsLater) await beginFill(context);
+  else await restoreDisks(context);
   await restoreCompanions(context);
   signal.throwIfAborted();
 
   report({ kind: "phase", phase: "define", text: `Defining "${plan.name}"` });
-  if (plan.network.kind === "isolated") await ensureIsolatedNetwork(system, virsh, stagingFolder);
+  if (plan.network.kind === "isolated") {
+    await ensureIsolatedNetwork(system, virsh, context.folders.stagingFolder);
+  }
   await keepPreviousXml(context);
   for (const aside of plan.setAside) {
     await setAside(system, journal, aside);
@@ -60,6 +64,7 @@ export async function applyRestore(context: ApplyContext): Promise<void> {
     await virsh.run(["autostart", plan.uuid, ...plan.autostart ? [] : ["--disable"]]);
   }
   signal.throwIfAborted();
+  if (plan.fillsLater) await startOnBackup(system, virsh, plan, context.folders.stagingFolder);
   await journal.write({ step: "restored" });
 }
 
@@ -88,6 +93,26 @@ async function restoreDisks(context: ApplyContext): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
+/** Lays overlays over the images of the backup: the VM runs on them until they are whole disks. */
+async function beginFill(context: ApplyContext): Promise<void> {
+  const { system, virsh, journal, plan, folders, signal } = context;
+  const fill = {
+    step: "fill",
+    // Beside the run's own folders: whatever works in those ends with the run.
+    socketFolder: `${folders.scratchFolder}-fill`,
+    logFolder: `${folders.stagingFolder}-fill`,
+    disks: plan.disks.map(({ disk, path, image, sha256 }) => ({
+      ...{ target: disk, path, image, sha256 },
+    })),
+  } as const;
+  await journal.write(fill);
+  const { exports } = await serveFill({ system, virsh }, fill);
+  for (const source of exports) {
+    const path = plan.disks.find(({ disk }) => disk === source.target)?.path ?? "";
+    await createOverlay(system, source, await beginFile(journal, path), signal);
+  }
+}
+
 async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise<void> {
   const { system, settings, journal, report, signal } = context;
   const { disk, path, image, size, sha256, form, virtualSize } = planned;
@@ -108,12 +133,12 @@ async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise
 }
 
 async function restoreCompanions(context: ApplyContext): Promise<void> {
-  const { system, journal, plan, files, stagingFolder } = context;
+  const { system, journal, plan, files, folders } = context;
   if (plan.nvram !== undefined && files.nvram !== undefined) {
     await system.files.write(await beginFile(journal, plan.nvram), files.nvram.content);
   }
   if (plan.tpm !== undefined && files.tpm !== undefined) {
-    const archive = `${stagingFolder}/tpm.tar`;
+    const archive = `${folders.stagingFolder}/tpm.tar`;
     await system.files.write(archive, files.tpm);
     const folder = await beginFile(journal, plan.tpm);
     await system.files.makeFolder(folder, { mode: 0o711 });
@@ -132,9 +157,9 @@ async function keepPreviousXml({ system, journal, virsh, plan }: ApplyContext): 
 }
 
 async function define(context: ApplyContext): Promise<void> {
-  const { system, journal, virsh, plan, stagingFolder } = context;
+  const { system, journal, virsh, plan, folders } = context;
   const { name, uuid, replaces, previousXml } = plan;
-  const file = `${stagingFolder}/domain.xml`;
+  const file = `${folders.stagingFolder}/domain.xml`;
   await system.files.write(file, plan.xml);
   const previous = replaces && previousXml
     ? {

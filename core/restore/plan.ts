@@ -44,6 +44,8 @@ export interface RestorePlan {
   readonly network: RestoreNetwork;
   readonly autostart: boolean;
   readonly start: boolean;
+  /** The VM starts on overlays over the backup, which are filled while it runs. */
+  readonly fillsLater: boolean;
   /** Removable drives whose medium is not on this hypervisor. */
   readonly emptied: readonly string[];
   readonly originalXml: string;
@@ -104,7 +106,8 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
     network: request.network,
     // Two of one VM must not both come up by themselves.
     autostart: manifest.autostart && !isClone,
-    start: request.start,
+    start: request.start || request.instant,
+    fillsLater: request.instant,
     originalXml: files.xml,
     xml: rewriteDomain(files.xml, {
       ...{ name, uuid, nvram },
@@ -140,7 +143,8 @@ function planDisk(
   },
 ): PlannedDisk {
   const kept = disk.sourceFormat === "raw" ? "raw" : "qcow2";
-  const format = request.format === "keep" ? kept : request.format;
+  // Only a qcow2 can stand on another image.
+  const format = request.instant ? "qcow2" : request.format === "keep" ? kept : request.format;
   const old = replaced?.description.disks.find(({ target }) => target === disk.target);
   const oldPath = request.imageDir === undefined && old?.type === "file" && old.format === format
     ? old.source

@@ -20,6 +20,8 @@ export interface RestoreRequest {
   readonly format: "keep" | "qcow2" | "raw";
   readonly network: RestoreNetwork;
   readonly start: boolean;
+  /** Starts at once, on the images of the backup, and fills the local disks while the VM runs. */
+  readonly instant: boolean;
 }
 
 /** Reads the word of `--network`. */

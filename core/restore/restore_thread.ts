@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { reportError } from "../copy/thread_error.ts";
 import { exitCodes, VmbError } from "../error.ts";
-import { createSink, openSource, type Sink, type Source } from "../sys/files.ts";
+import { createSink, openSource, readPieces, type Sink, type Source } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";
 import { type ClusterTarget, qcow2Target, rawTarget } from "./cluster_target.ts";
 import { readClusters } from "./image_clusters.ts";
@@ -65,7 +65,7 @@ async function pass(
     told = end;
     onProgress(end);
   };
-  if (start.form === "copy") copy(source, sink, onRead);
+  if (start.form === "copy") await copy(start, sink, onRead);
   else {
     const target: ClusterTarget = start.form === "raw"
       ? rawTarget(sink, start.virtualSize)
@@ -81,23 +81,20 @@ async function pass(
 }
 
 /** Copies a file byte by byte; blocks of zeros become holes. */
-function copy(
-  source: Source,
+async function copy(
+  { image, size }: RestoreStart,
   sink: Sink,
   onRead: (bytes: Uint8Array, end: number) => void,
-): void {
-  const buffer = new Uint8Array(pieceSize);
-  for (let offset = 0;;) {
-    const count = source.readAt(buffer, offset);
-    if (count === 0) break;
-    const bytes = buffer.subarray(0, count);
-    onRead(bytes, offset + count);
+): Promise<void> {
+  let offset = 0;
+  for await (const bytes of readPieces(image, pieceSize)) {
+    onRead(bytes, offset + bytes.length);
     for (const { from, to } of dataRuns(bytes)) {
       sink.writeAt(bytes.subarray(from, to), offset + from);
     }
-    offset += count;
+    offset += bytes.length;
   }
-  sink.truncate(source.size);
+  sink.truncate(size);
 }
 
 /** Runs of blocks of which each has a byte that is not zero. */

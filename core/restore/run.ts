@@ -3,26 +3,29 @@ import { openRunLog } from "../backup/run_log.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Settings } from "../config/settings.ts";
-import { toVmbError, VmbError } from "../error.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { openVirsh, type Virsh } from "../libvirt/virsh.ts";
 import { type BackupFiles, readBackupFiles } from "../proof/backup_files.ts";
-import { beginJournal } from "../recovery/journal.ts";
+import { beginJournal, type Journal } from "../recovery/journal.ts";
 import { assertRecovered, recover } from "../recovery/recover.ts";
 import { undoRun } from "../recovery/undo.ts";
 import { findBackup } from "../repository/backups.ts";
 import { backupId } from "../repository/layout.ts";
+import { readBack } from "../repository/read_back.ts";
 import { lockForRestore, type RepositoryLock } from "../repository/lock.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
-import { applyRestore } from "./apply.ts";
+import { applyRestore, stallFactor } from "./apply.ts";
 import { restoreChecks } from "./checks.ts";
+import { settleFill } from "./fill.ts";
 import { hostFacts } from "./host_facts.ts";
 import { planRestore, type RestorePlan } from "./plan.ts";
 import type { RestoreRequest } from "./request.ts";
+import { startRestored } from "./start.ts";
 
 export interface RestoreOptions {
   readonly system: System;
@@ -114,7 +117,7 @@ export async function restoreVm(
       signal.throwIfAborted();
       options.onBegin();
       await journaledRestore(context, prepared);
-      if (plan.start) await start(virsh, plan);
+      if (plan.start && !plan.fillsLater) await startRestored(virsh, plan);
       return {
         ...{ vm: plan.vm, id: plan.id, name: plan.name, uuid: plan.uuid, mode: plan.mode },
         disks: plan.disks.map(({ disk, path }) => ({ target: disk, path })),
@@ -153,7 +156,8 @@ async function journaledRestore(context: RestoreContext, prepared: Prepared): Pr
   let failure: VmbError | undefined;
   try {
     await makeRunFolders(system, folders, undefined);
-    await applyRestore({ ...context, ...prepared, journal, stagingFolder: folders.stagingFolder });
+    await applyRestore({ ...context, ...prepared, journal });
+    if (plan.fillsLater) await fillAndCompare(context, prepared, journal);
   } catch (thrown) {
     failure = toVmbError(thrown);
     report({ kind: "error", text: failure.message, hint: failure.hint });
@@ -173,6 +177,35 @@ async function journaledRestore(context: RestoreContext, prepared: Prepared): Pr
     );
   }
   if (failure !== undefined) throw failure;
+}
+
+/** The VM runs already: what fails from here on leaves it running. */
+async function fillAndCompare(
+  { system, settings, virsh, report, signal }: RestoreContext,
+  { plan }: Prepared,
+  journal: Journal,
+): Promise<void> {
+  report({ kind: "info", text: `"${plan.name}" runs, and reads from its backup` });
+  report({ kind: "phase", phase: "fill", text: `Filling its disks while it runs` });
+  await settleFill({ system, virsh, domain: plan, journal, report, waiting: signal });
+  report({ kind: "phase", phase: "verify", text: "Comparing the images with their checksums" });
+  for (const { disk, image, size, sha256 } of plan.disks) {
+    const read = await readBack(system, image, {
+      dropCache: true,
+      stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
+      signal,
+      onProgress: (done) => report({ kind: "progress", target: disk, done, total: size }),
+    });
+    if (read.sha256 === sha256) continue;
+    throw new VmbError(
+      `"${plan.name}" runs on a damaged disk ${disk}: "${image}" is not what was written`,
+      {
+        code: "restore.content",
+        exit: exitCodes.problems,
+        hint: "Restore another backup in its place: --replace with an older id (vmb hv list)",
+      },
+    );
+  }
 }
 
 async function prepare(
@@ -232,21 +265,6 @@ async function lockUnlessReadOnly(
     since: system.clock.now().toISOString(),
   });
   return await withDeadline("Lock of the share", settings.shareTimeoutSeconds * 1000, locking);
-}
-
-async function start(virsh: Virsh, plan: RestorePlan): Promise<void> {
-  try {
-    await virsh.run(["start", "--domain", plan.uuid], { timeoutMs: 180_000 });
-  } catch (thrown) {
-    const error = toVmbError(thrown);
-    throw new VmbError(
-      `"${plan.name}" is restored and defined, but does not start: ${error.message}`,
-      {
-        code: "restore.start",
-        hint: `Put right what it says, then: virsh start ${plan.uuid}`,
-      },
-    );
-  }
 }
 
 function openContext(options: RestoreOptions): RestoreContext {

@@ -157,6 +157,28 @@ export async function openSource(path: string): Promise<Source> {
   };
 }
 
+/**
+ * Reads a file front to back. While one piece is worked on, the next is on its way: a piece is valid until the
+ * one after the next is asked for.
+ *
+ * @param size most bytes of a piece
+ */
+export async function* readPieces(path: string, size: number): AsyncGenerator<Uint8Array> {
+  const file = await Deno.open(path);
+  let [current, ahead] = [new Uint8Array(size), new Uint8Array(size)];
+  let reading = file.read(current);
+  try {
+    for (let count = await reading; count !== null; count = await reading) {
+      reading = file.read(ahead);
+      yield current.subarray(0, count);
+      [current, ahead] = [ahead, current];
+    }
+  } finally {
+    await reading.catch(() => {});
+    file.close();
+  }
+}
+
 async function appendTo(path: string): Promise<LineFile> {
   const file = await Deno.open(path, { create: true, append: true, mode: 0o600 });
   return {

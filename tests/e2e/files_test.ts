@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { guestType } from "../lab/acceleration.ts";
 import { createGuest } from "../lab/guest.ts";
 import { openLab } from "../lab/lab.ts";
 import { findProgram } from "../lab/program_files.ts";
 import { assertEnded, hypervisorName, openSite } from "./site.ts";
 
 const guestfish = await findProgram("guestfish");
+// libguestfs takes /dev/kvm for usable when it is there.
+if (await guestType() === "qemu") Deno.env.set("LIBGUESTFS_BACKEND_SETTINGS", "force_tcg");
 
 Deno.test("vmb hv files reads single files by guestfish, or says that it is missing", async (t) => {
   await using lab = await openLab();

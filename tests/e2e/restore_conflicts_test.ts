@@ -268,19 +268,42 @@ Deno.test("vmb hv restore tells all that is in the way at once", async () => {
   );
 });
 
-Deno.test("vmb hv restore gives a clone its own addresses, and puts it on a network that leads nowhere", async () => {
+Deno.test("vmb hv restore puts a clone with addresses of its own onto the network that is asked for", async (t) => {
   await using lab = await openLab();
   const site = await openRestoreSite(lab);
   const backedUp = await backUpGuest(site, { name: "x" });
   const { guest } = backedUp;
-  await forgeXml(backedUp, (xml) => xml.replace("<memballoon", `${onNetwork}\n    <memballoon`));
   const { virsh } = site.hypervisor;
-  const name = `${guest.name}-clone`;
-  await restore(site, guest.name, "latest", "--name", name, "--network", "isolated");
-  const [nic] = describeDomain(await virsh("dumpxml", "--inactive", "--domain", name)).interfaces;
-  assert.deepEqual([nic?.type, nic?.source], ["network", "vmb-isolated"]);
-  assert.notEqual(nic?.mac, "52:54:00:12:34:56");
+  const file = `${lab.folder}/lab-net.xml`;
+  await Deno.writeTextFile(
+    file,
+    "<network><name>lab-net</name><bridge name='vmblabnet0'/></network>",
+  );
+  await virsh("net-create", file);
+  const its = onNetwork.replace("no-such-net", "lab-net");
+  await forgeXml(backedUp, (xml) => xml.replace("<memballoon", `${its}\n    <memballoon`));
+  for (
+    const [word, expected] of [
+      ["keep", /<source network='lab-net'\/>/],
+      ["lab-net", /<source network='lab-net'\/>/],
+      ["link-down", /<link state='down'\/>/],
+      ["isolated", /<source network='vmb-isolated'\/>/],
+      ["none", undefined],
+    ] as const
+  ) {
+    await t.step(word, async () => {
+      const name = `${guest.name}-${word}`;
+      await restore(site, guest.name, "latest", "--name", name, "--network", word);
+      const xml = await virsh("dumpxml", "--inactive", "--domain", name);
+      const { interfaces } = describeDomain(xml);
+      assert.equal(interfaces.length, expected === undefined ? 0 : 1);
+      if (expected !== undefined) assert.match(xml, expected);
+      assert.notEqual(interfaces[0]?.mac, "52:54:00:12:34:56");
+      await virsh("undefine", "--domain", name);
+    });
+  }
   assert.doesNotMatch(await virsh("net-dumpxml", "vmb-isolated"), /<forward|<ip/);
   await virsh("net-destroy", "vmb-isolated");
   await virsh("net-undefine", "vmb-isolated");
+  await virsh("net-destroy", "lab-net");
 });
