@@ -8,7 +8,9 @@ Builds vmb from this folder and installs it on this machine.
 
 Usage: ./install.sh [OPTION]
 
-  (none)       build, install to /opt/vm-backup, and link /usr/local/bin/vmb to it
+  (none)       build, and install: program, links, units and log rotation (vmb hv install)
+  --yes        the same; files that were changed on this machine are replaced, and set aside
+  --keep-all   the same; files that were changed on this machine are kept
   --build      only build dist/vmb
   --demo       build, and back up a VM that is made for it; removes everything it made
   --test       build, and run all tests; the last line counts them
@@ -65,12 +67,17 @@ mmdebstrap                                  mmdebstrap                  mmdebstr
 openssl                                     openssl                     openssl
 perl                                        perl-base                   perl-interpreter
 initdb|/usr/lib/postgresql/*/bin/initdb     postgresql                  postgresql-server
-shellcheck                                  shellcheck                  -"
+shellcheck                                  shellcheck                  -
+logrotate                                   logrotate                   logrotate
+systemd-analyze                             systemd                     systemd
+/usr/sbin/sshd                              openssh-server              openssh-server
+ssh                                         openssh-client              openssh-clients
+script                                      bsdutils                    util-linux"
 
 main() {
   [ $# -le 1 ] || wrong_usage "$@"
   case ${1:-} in
-    '') build_if_changed; install_program ;;
+    '' | --yes | --keep-all) build_if_changed; install_program "$@" ;;
     --build) build ;;
     --demo) demo ;;
     --test) run_tests ;;
@@ -262,30 +269,20 @@ run_suite() {
 
 # --- install and uninstall
 
+# In an image, what it unpacks goes there too.
+self_install() {
+  local program=$1
+  shift
+  as_root env ${DESTDIR:+"VMB_UNPACK_DIR=$unpacked"} "$program" hv install ${DESTDIR:+--root "$DESTDIR"} "$@"
+}
+
 install_program() {
   require "$to_run"
-  if [ -e "$link" ] && ! [ -L "$link" ]; then
-    fail "$link is a file of somebody else" "Move it away"
-  fi
   say "Installing to $target"
-  as_root install -d -m 0755 "$target" "$target/bin" "$(dirname "$link")"
-  as_root install -d -m 0750 "$target/config" "$target/logs"
-  as_root install -m 0755 "$built" "$target/bin/vmb.new"
-  as_root mv -T "$target/bin/vmb.new" "$target/bin/vmb"
-  as_root ln -sfnT /opt/vm-backup/bin/vmb "$link"
-  local name
-  for name in vm-backup.conf vm-list.yaml; do
-    if as_root test -e "$target/config/$name"; then
-      echo "  $target/config/$name is kept as it is"
-    else
-      as_root install -m 0640 "$root/templates/config/$name" "$target/config/$name"
-      echo "  $target/config/$name is an example, to be edited"
-    fi
-  done
-  if have restorecon; then as_root restorecon -R "$target"; fi
+  self_install "$built" "$@"
   local version
   version=$(as_root env ${DESTDIR:+"VMB_UNPACK_DIR=$unpacked"} "$target/bin/vmb" --version)
-  echo "  $link is $version"
+  echo "$link is $version"
   cat <<'TEXT'
 Next:
   1. mount the share on /mnt/backup, or set BACKUP_ROOT in /opt/vm-backup/config/vm-backup.conf
@@ -295,21 +292,12 @@ TEXT
 }
 
 uninstall() {
-  local journal=${DESTDIR:-}/var/lib/vm-backup/state/journal
-  if [ -n "$(as_root find "$journal" -type f -print -quit 2>/dev/null)" ]; then
-    fail "A backup was killed and not put right: its journal is in $journal" "Run: vmb hv recover"
-  fi
-  if [ "$(readlink "$link")" = /opt/vm-backup/bin/vmb ]; then as_root rm "$link"; fi
-  as_root rm -rf "$target/bin" "$unpacked"
-  say "Removed $target/bin, $link and $unpacked"
-  echo "These stay, for you to remove if you want:"
-  printf '  %-28s  %s\n' \
-    "$target/config" "your configuration" \
-    "$target/logs" "the logs" \
-    "${DESTDIR:-}/var/lib/vm-backup" "what vmb notes down on this machine" \
-    "$cache" "Deno, for the next build" \
-    "the share" "all backups" \
-    "packages" "those that were installed for vmb"
+  local program=$target/bin/vmb
+  [ -x "$program" ] || program=$built
+  [ -x "$program" ] || fail "No program in $target/bin or dist" "Build one first: ./install.sh --build"
+  self_install "$program" --uninstall
+  echo "stays: $cache (Deno, for the next build)"
+  echo "stays: packages that were installed for vmb"
 }
 
 main "$@"

@@ -7,6 +7,7 @@ import type { CommandContext } from "./context.ts";
 import { certsCommand } from "./ctl/certs.ts";
 import { diffCommand } from "./ctl/diff.ts";
 import { initCommand } from "./ctl/init.ts";
+import { pushCommand } from "./ctl/push.ts";
 import { renderCommand } from "./ctl/render.ts";
 import { secretsCheckCommand } from "./ctl/secrets/check.ts";
 import { secretsInitCommand } from "./ctl/secrets/init.ts";
@@ -14,6 +15,7 @@ import { secretsRotateCommand } from "./ctl/secrets/rotate.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
+import { installCommand } from "./hv/install.ts";
 import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
 import { recoverCommand } from "./hv/recover.ts";
@@ -48,6 +50,7 @@ export function makeProgram(context: CommandContext): Command {
   add(hv, showCommand(context));
   add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
+  add(hv, installCommand(context));
   const notify = newCommand("notify", {
     summary: "Messages to Slack",
     examples: ["vmb hv notify test"],
@@ -71,6 +74,7 @@ export function makeProgram(context: CommandContext): Command {
   add(secrets, secretsCheckCommand(context));
   add(ctl, secrets);
   add(ctl, certsCommand(context));
+  add(ctl, pushCommand(context));
 
   const config = newCommand("config", {
     summary: "The configuration of this machine",

@@ -9,6 +9,7 @@ import type { ExaminedPlan, RestoreOutcome } from "../../core/restore/run.ts";
 import type { Terminal } from "../../core/sys/terminal.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { absoluteFolder } from "../folder_argument.ts";
 import { vmArgument } from "./vm_argument.ts";
 
 export function restoreCommand(context: CommandContext) {
@@ -37,7 +38,7 @@ export function restoreCommand(context: CommandContext) {
       ),
     )
     .option("--confirm <name>", "name of the VM that --replace means, instead of typing it")
-    .option("--image-dir <folder>", "where the disks go (default: IMAGE_DIR)", folderArgument)
+    .option("--image-dir <folder>", "where the disks go (default: IMAGE_DIR)", absoluteFolder)
     .addOption(
       new Option("--format <format>", "format of the disks").choices(
         ["keep", "qcow2", "raw"] as const,
@@ -83,14 +84,6 @@ export function restoreCommand(context: CommandContext) {
       const outcome = await restoreVm(request, deps);
       context.result(options.json, outcome, () => showOutcome(outcome));
     });
-}
-
-function folderArgument(text: string): string {
-  if (text.startsWith("/") && !text.split("/").includes("..")) return text.replace(/(.)\/+$/, "$1");
-  throw new VmbError(`Cannot use "${text}" as a folder: expected an absolute path`, {
-    code: "usage.folder",
-    exit: exitCodes.usage,
-  });
 }
 
 /** @throws {VmbError} `usage.confirm` when nobody says that this VM is meant */

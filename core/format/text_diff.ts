@@ -23,13 +23,14 @@ export function textDiff(path: string, from: string | undefined, to: string | un
   return patch.slice(patch.indexOf("--- "));
 }
 
-/** `KEY=value` and Bacula's `Key = "value"` where the key speaks of a secret. */
-const secretLine = /^([ \t]*[\w ]*(?:password|passwd|secret|token|webhook)[\w ]*=[ \t]*)(\S.*)$/gim;
+/** `KEY=value` and Bacula's `Key = "value"`, wherever on a line, where the key speaks of a secret. */
+const secretValue =
+  /((?:password|passwd|secret|token|webhook)[\w ]*=[ \t]*)("(?:[^"\\\n]|\\.)*"|\S.*)/gi;
 
 function secretHider(): (text: string) => string {
   const numbers = new Map<string, number>();
   return (text) =>
-    text.replace(secretLine, (_, key: string, value: string) => {
+    text.replace(secretValue, (_, key: string, value: string) => {
       const number = numbers.get(value) ?? numbers.size + 1;
       numbers.set(value, number);
       return `${key}<secret ${number}>`;

@@ -1,5 +1,6 @@
 import { constants, statfs } from "node:fs";
 import { VmbError } from "../error.ts";
+import { makeLink, syncFile, write } from "./replacement.ts";
 
 export interface FileInfo {
   readonly kind: "file" | "directory" | "block" | "symlink" | "socket" | "other";
@@ -62,6 +63,10 @@ export interface Files {
   syncFolder(path: string): Promise<void>;
   syncFile(path: string): Promise<void>;
   own(path: string, uid: number, gid: number): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
+  /** Makes a symlink durably; one that is there, or a file, is replaced in one step. */
+  makeLink(path: string, target: string): Promise<void>;
+  readLink(path: string): Promise<string>;
   /** Space of the file system that holds `path`, in bytes, as an unprivileged writer sees it. */
   space(path: string): Promise<{ readonly free: number; readonly total: number }>;
   /** Takes the flock(2) of a file, made when missing; `undefined` when another process holds it. */
@@ -92,6 +97,9 @@ export const systemFiles: Files = {
   syncFolder: syncFile,
   syncFile,
   own: (path, uid, gid) => Deno.chown(path, uid, gid),
+  setMode: (path, mode) => Deno.chmod(path, mode),
+  makeLink,
+  readLink: (path) => Deno.readLink(path),
   space,
   lock,
   realPath: (path) => Deno.realPath(path),
@@ -171,33 +179,6 @@ export async function* readPieces(path: string, size: number): AsyncGenerator<Ui
   }
 }
 
-async function write(
-  path: string,
-  content: string | Uint8Array,
-  options: { readonly mode?: number } = {},
-): Promise<void> {
-  const { mode = 0o600 } = options;
-  const slash = path.lastIndexOf("/");
-  const folder = path.slice(0, slash) || "/";
-  const temporary = `${folder}/.${path.slice(slash + 1)}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  const file = await Deno.open(temporary, { createNew: true, write: true, mode });
-  try {
-    try {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
-      await file.sync();
-    } finally {
-      file.close();
-    }
-    await Deno.chmod(temporary, mode);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
-  await syncFile(folder);
-}
-
 async function appendTo(path: string): Promise<LineFile> {
   const file = await Deno.open(path, { create: true, append: true, mode: 0o600 });
   return {
@@ -270,15 +251,6 @@ async function absentAsUndefined(pending: Promise<Deno.FileInfo>): Promise<FileI
     device: info.dev,
     inode: info.ino ?? 0,
   };
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await Deno.open(path);
-  try {
-    await file.sync();
-  } finally {
-    file.close();
-  }
 }
 
 function space(path: string): Promise<{ free: number; total: number }> {

@@ -4,7 +4,7 @@ import { exitCodes, VmbError } from "../error.ts";
 export type Argv = readonly [program: string, ...args: string[]];
 
 export interface RunOptions {
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   /** Added to the environment; `LC_ALL=C` is always set, because the output is read. */
   readonly env?: Readonly<Record<string, string>>;
   /** The program is killed and the call rejects after this many milliseconds; default 60 s. */
@@ -200,10 +200,11 @@ function spawn(
   }
 }
 
-async function feed(child: Deno.ChildProcess, input: string): Promise<void> {
+async function feed(child: Deno.ChildProcess, input: string | Uint8Array): Promise<void> {
   const writer = child.stdin.getWriter();
   // A program may end without reading its input; its exit status tells the rest.
-  await writer.write(new TextEncoder().encode(input)).catch(() => {});
+  await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input)
+    .catch(() => {});
   await writer.close().catch(() => {});
 }
 

@@ -22,7 +22,9 @@ Deno.test({
 Deno.test("install.sh names its options, and refuses others", async () => {
   const help = await run(installer, ["--help"]);
   assert.equal(help.code, 0);
-  for (const option of ["--build", "--demo", "--test", "--uninstall", "DESTDIR"]) {
+  for (
+    const option of ["--build", "--demo", "--test", "--uninstall", "--yes", "--keep-all", "DESTDIR"]
+  ) {
     assert.ok(help.stdout.includes(option), option);
   }
   for (const args of [["--dmeo"], ["--build", "--demo"]]) {
@@ -60,24 +62,24 @@ Deno.test("install.sh installs, keeps a changed configuration, and uninstalls", 
       const { code, stdout } = await run(installer, [], env);
       assert.equal(code, 0);
       assert.match(stdout, /dist\/vmb is newer than all sources/);
-      assert.match(stdout, /vm-backup\.conf is kept as it is/);
+      assert.match(stdout, /^no changes$/m);
       assert.equal(await Deno.readTextFile(`${config}/vm-backup.conf`), "MIN_FREE_GB=7\n");
     });
     await t.step("uninstall is refused while a journal lies there", async () => {
       const journal = `${destination}/var/lib/vm-backup/state/journal`;
       await Deno.mkdir(journal, { recursive: true });
-      await Deno.writeTextFile(`${journal}/run`, "");
+      await Deno.writeTextFile(`${journal}/run.jsonl`, "");
       const refused = await run(installer, ["--uninstall"], env);
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /hint: Run: vmb hv recover/);
       await Deno.stat(vmb);
-      await Deno.remove(`${journal}/run`);
+      await Deno.remove(`${journal}/run.jsonl`);
     });
     await t.step("uninstall", async () => {
       for (let time = 1; time <= 2; time++) {
         const { code, stdout } = await run(installer, ["--uninstall"], env);
         assert.equal(code, 0);
-        assert.match(stdout, /These stay/);
+        assert.match(stdout, /^stays: the share, with all backups$/m);
       }
       for (const gone of [vmb, link, `${destination}/var/cache/vmb`]) {
         await assert.rejects(Deno.lstat(gone), Deno.errors.NotFound, gone);
@@ -86,7 +88,7 @@ Deno.test("install.sh installs, keeps a changed configuration, and uninstalls", 
     });
     await t.step("a file of somebody else in the place of the link is left alone", async () => {
       await Deno.writeTextFile(link, "not ours");
-      assert.equal((await run(installer, [], env)).code, 1);
+      assert.equal((await run(installer, [], env)).code, 2);
       await run(installer, ["--uninstall"], env);
       assert.equal(await Deno.readTextFile(link), "not ours");
     });

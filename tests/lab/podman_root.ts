@@ -8,7 +8,7 @@ export interface PodmanRoot {
   run(
     argv: Argv,
     options?: {
-      readonly stdin?: string;
+      readonly stdin?: string | Uint8Array;
       readonly env?: Readonly<Record<string, string>>;
       readonly folders?: Readonly<Record<string, string>>;
     },

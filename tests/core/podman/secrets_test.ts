@@ -157,7 +157,7 @@ function fakePodman(): FakePodman {
       if (fake.failAt !== undefined && --fake.failAt === 0) return done(125, "");
       const [label = "", value = ""] = rest[2]?.split("=") ?? [];
       const { stdin = "" } = options;
-      assert.notEqual(stdin, "", "podman takes no empty secret");
+      assert.ok(typeof stdin === "string" && stdin !== "", "podman takes no empty secret");
       fake.stored.set(rest[3] ?? "", { content: stdin, labels: { [label]: value } });
       return done(0, "id\n");
     },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createSink, openSource, systemFiles } from "../../../core/sys/files.ts";
 import { runOk, systemProcesses } from "../../../core/sys/process.ts";
+import { isLeftover } from "../../../core/sys/replacement.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 
 Deno.test("write replaces a file as a whole, with its mode, and leaves nothing beside it", async () => {
@@ -144,4 +145,34 @@ Deno.test("createSink writes where it is told, and takes no file that is there",
   assert.deepEqual([...buffer], [9, 0, 0, 0]);
   assert.equal(source.readAt(buffer, 6), 0);
   source.close();
+});
+
+Deno.test("makeLink replaces a file or a link in one step, and leaves nothing beside it", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/link`;
+  await Deno.writeTextFile(path, "a file");
+  for (const target of ["/one", "relative/two"]) {
+    await systemFiles.makeLink(path, target);
+    assert.equal(await systemFiles.readLink(path), target);
+  }
+  await Deno.mkdir(`${folder.path}/taken`);
+  await assert.rejects(systemFiles.makeLink(`${folder.path}/taken`, "/one"));
+  assert.deepEqual(await systemFiles.list(folder.path), ["link", "taken"]);
+});
+
+Deno.test("isLeftover knows what a killed write leaves, and nothing else", async () => {
+  await using folder = await temporaryFolder();
+  let seen = "";
+  const watcher = Deno.watchFs(folder.path);
+  await systemFiles.write(`${folder.path}/a.conf`, "text");
+  for await (const { paths } of watcher) {
+    seen = paths[0]?.split("/").at(-1) ?? "";
+    break;
+  }
+  watcher.close();
+  assert.match(seen, /\.tmp$/);
+  assert.ok(isLeftover(seen, "a.conf"), seen);
+  for (const other of ["a.conf", ".a.conf.swp", ".a.conf.tmp", ".b.conf.12345678.tmp"]) {
+    assert.ok(!isLeftover(other, "a.conf"), other);
+  }
 });

@@ -178,3 +178,10 @@ async function gone(pid: string): Promise<void> {
     "/dev/null",
   ]);
 }
+
+Deno.test("run hands over bytes as they are", async () => {
+  const stdin = new Uint8Array(300_000).map((_, index) => index * 7);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", stdin)).toHex();
+  const { stdout } = await systemProcesses.run(["sha256sum"], { stdin });
+  assert.ok(stdout.startsWith(digest), stdout);
+});
