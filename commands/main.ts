@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { type Configuration, loadConfiguration } from "../core/config/configuration.ts";
-import { CancelledError, exitCodes, toVmbError, type VmbError } from "../core/error.ts";
+import { CancelledError, exitCodes, toVmbError, VmbError } from "../core/error.ts";
 import type { System } from "../core/sys/system.ts";
 import type { Terminal } from "../core/sys/terminal.ts";
 import type { CommandContext } from "./context.ts";
@@ -50,11 +50,11 @@ export async function runMain(
     return exitCodes.ok;
   } catch (thrown) {
     reporter.done();
-    if (thrown instanceof CommanderError) {
-      return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    }
-    const error = toVmbError(thrown);
-    printError(terminal, error);
+    const isWords = thrown instanceof CommanderError;
+    if (isWords && thrown.exitCode === 0) return exitCodes.ok;
+    const error = isWords ? usageError(thrown) : toVmbError(thrown);
+    // What is wrong with a command line was printed, with the way to its help.
+    if (!isWords) printError(terminal, error);
     // Whoever reads JSON gets an error as JSON too, unless the result was printed before it.
     if (args.includes("--json") && !printed) {
       const { code, message, hint = null, exit } = error;
@@ -64,6 +64,14 @@ export async function runMain(
   } finally {
     unlisten();
   }
+}
+
+function usageError({ message }: CommanderError): VmbError {
+  return new VmbError(message.replace(/^error: /, ""), {
+    code: "usage.command",
+    exit: exitCodes.usage,
+    hint: "--help shows what can be given",
+  });
 }
 
 function printError(terminal: Terminal, error: VmbError): void {

@@ -90,6 +90,14 @@ Deno.test("vmb hv names a VM that is not there, and the one that was meant", asy
   assert.match(err, /No backup of "test" in ".*share"/);
 });
 
+Deno.test("vmb --json gives a wrong command line as one JSON document too", async () => {
+  await using site = await openSite();
+  const { code, out, err } = await site.run("hv", "backup", "test", "--frobnicate", "--json");
+  assert.equal(code, 2);
+  assert.match(err, /unknown option '--frobnicate'/);
+  assert.deepEqual(JSON.parse(out).error.code, "usage.command");
+});
+
 Deno.test("vmb --json gives an error as one JSON document", async () => {
   await using site = await openSite({ conf: asShare });
   const { code, out, err } = await site.run("hv", "backup", "tset", "--json");
