@@ -57,7 +57,7 @@ export async function openBaculaSite(
   const tools = await baculaTools(release);
   const database = undo.use(await openDatabase(`${folder}/database`, password));
   await makeCatalog(tools, database.environment, folder);
-  const [director = 0, storage = 0, client = 0, web = 0, nobody = 0] = freePorts(5);
+  const [director = 0, storage = 0, client = 0, web = 0] = freePorts(4);
   const { site, vms } = await parseTexts({
     site: JSON.stringify({
       name: "lab",
@@ -67,7 +67,8 @@ export async function openBaculaSite(
       nfs: { export: "lab:/", mount: `${folder}/share` },
       hypervisors: [
         { name: "hv1", address: "127.0.0.1", fd_port: client },
-        { name: "gone", address: "127.0.0.1", fd_port: nobody },
+        // A free port might be taken by someone meanwhile; nobody listens on this one.
+        { name: "gone", address: "127.0.0.1", fd_port: 1 },
       ],
       images: Object.fromEntries(
         ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
@@ -154,8 +155,15 @@ export async function openBaculaSite(
       return Number(id);
     },
     async ended(id) {
-      await console("admin", `wait jobid=${id}`);
-      const job = await console("admin", `llist jobid=${id}`);
+      const job = await waitFor(async () => {
+        const said = await console("admin", `llist jobid=${id}`);
+        return /^\s*jobstatus: [^CR]$/m.test(said) ? said : undefined;
+      }, {
+        what: `the end of job ${id}`,
+        deadlineMs: 300_000,
+        everyMs: 250,
+        evidence: () => console("admin", "status director", `list joblog jobid=${id}`),
+      });
       const field = (name: string) => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(job)?.[1] ?? "";
       return {
         id,
