@@ -14,7 +14,6 @@ const list = JSON.stringify({
     { name: "later", hypervisor: "hv1", priority: 15 },
     { name: awkward, hypervisor: "hv1", priority: 20 },
     { name: "broken", hypervisor: "hv1", priority: 30 },
-    { name: "unreachable", hypervisor: "gone", priority: 40 },
   ],
 });
 
@@ -165,15 +164,6 @@ Deno.test("the monitor's console may look, and change nothing", async () => {
   ) {
     assert.match(await site.console("monitor", command), /is an invalid command/, command);
   }
-});
-
-// The last one: with its client down, Bacula may wait minutes for its own Storage Daemon, and hold the slot.
-Deno.test("a job whose hypervisor is down fails, and is noted by the Director", async () => {
-  const job = await site.ended(await site.queue("vm-unreachable"));
-  assert.equal(job.status, "f", job.log);
-  assert.match(job.log, /Could not connect to Client|Unable to connect to Client/);
-  const note = JSON.parse(await Deno.readTextFile(`${site.places.work}/failed/${job.id}.json`));
-  assert.deepEqual([note.job, note.client], ["vm-unreachable", "gone-fd"]);
 });
 
 /** Paths that a job stored, without folders. */
