@@ -20,7 +20,7 @@ export interface EndedJob {
 
 /**
  * A real Director, Storage Daemon, File Daemon and catalog on this machine, all configurations rendered by vmb.
- * The hypervisor `hv1` is this machine; `gone` is one that is down.
+ * There is one hypervisor, `hv1`, which is this machine.
  */
 export interface BaculaSite extends AsyncDisposable {
   readonly folder: string;
@@ -57,7 +57,7 @@ export async function openBaculaSite(
   const tools = await baculaTools(release);
   const database = undo.use(await openDatabase(`${folder}/database`, password));
   await makeCatalog(tools, database.environment, folder);
-  const [director = 0, storage = 0, client = 0, web = 0, nobody = 0] = freePorts(5);
+  const [director = 0, storage = 0, client = 0, web = 0] = freePorts(4);
   const { site, vms } = await parseTexts({
     site: JSON.stringify({
       name: "lab",
@@ -65,10 +65,7 @@ export async function openBaculaSite(
       time_zone: "UTC",
       cycle: { start: "Saturday 12:00" },
       nfs: { export: "lab:/", mount: `${folder}/share` },
-      hypervisors: [
-        { name: "hv1", address: "127.0.0.1", fd_port: client },
-        { name: "gone", address: "127.0.0.1", fd_port: nobody },
-      ],
+      hypervisors: [{ name: "hv1", address: "127.0.0.1", fd_port: client }],
       images: Object.fromEntries(
         ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
       ),
@@ -103,12 +100,7 @@ export async function openBaculaSite(
   for (const [path, { content }] of renderBacula(site, vms, places)) {
     const target = `${folder}/config/${path}`;
     await Deno.mkdir(target.replace(/\/[^/]*$/, ""), { recursive: true });
-    // Nobody waits three minutes for a machine that is known to be down.
-    const impatient = content.replace(
-      "FD Connect Timeout = 3 minutes",
-      "FD Connect Timeout = 3 seconds",
-    );
-    await Deno.writeTextFile(target, forRelease(release, impatient));
+    await Deno.writeTextFile(target, forRelease(release, content));
   }
   // What the hooks find in the Director's container.
   await Deno.writeTextFile(
@@ -154,8 +146,15 @@ export async function openBaculaSite(
       return Number(id);
     },
     async ended(id) {
-      await console("admin", `wait jobid=${id}`);
-      const job = await console("admin", `llist jobid=${id}`);
+      const job = await waitFor(async () => {
+        const said = await console("admin", `llist jobid=${id}`);
+        return /^\s*jobstatus: [^CR]$/m.test(said) ? said : undefined;
+      }, {
+        what: `the end of job ${id}`,
+        deadlineMs: 120_000,
+        everyMs: 250,
+        evidence: () => console("admin", "status director", `list joblog jobid=${id}`),
+      });
       const field = (name: string) => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(job)?.[1] ?? "";
       return {
         id,
