@@ -240,11 +240,13 @@ function launch(args: readonly string[], { unpackFolder, env = {}, executable = 
   return { child, ended };
 }
 
+/** What lies beside the sources, and is no part of a build. */
+const notSources = [".ci", ".git", "dist", "docs", "node_modules", "tests"];
+
 async function copySources(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
-  for (
-    const name of ["commands", "core", "deno.json", "deno.lock", "main.ts", "scripts", "templates"]
-  ) {
+  for await (const { name } of Deno.readDir(from)) {
+    if (notSources.includes(name)) continue;
     await program("cp", "--recursive", `${from}/${name}`, to);
   }
 }
