@@ -5,14 +5,17 @@ import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
 import { diffCommand } from "./ctl/diff.ts";
+import { everydayCommands } from "./ctl/everyday.ts";
 import { renderCommand } from "./ctl/render.ts";
 import { backupCommand } from "./hv/backup.ts";
+import { cancelCommand } from "./hv/cancel.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
 import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
 import { recoverCommand } from "./hv/recover.ts";
 import { restoreCommand } from "./hv/restore.ts";
+import { runsCommand } from "./hv/runs.ts";
 import { showCommand } from "./hv/show.ts";
 import { testRestoreCommand } from "./hv/test_restore.ts";
 import { verifyCommand } from "./hv/verify.ts";
@@ -43,6 +46,8 @@ export function makeProgram(context: CommandContext): Command {
   add(hv, showCommand(context));
   add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
+  add(hv, runsCommand(context));
+  add(hv, cancelCommand(context));
   const notify = newCommand("notify", {
     summary: "Messages to Slack",
     examples: ["vmb hv notify test"],
@@ -56,6 +61,7 @@ export function makeProgram(context: CommandContext): Command {
   });
   add(ctl, renderCommand(context));
   add(ctl, diffCommand(context));
+  for (const command of everydayCommands(context)) add(ctl, command);
 
   const config = newCommand("config", {
     summary: "The configuration of this machine",

@@ -1,0 +1,8 @@
+/** A time as the site's clocks show it: `Sat 2026-11-28 12:00`; `-` for none. */
+export function localTime(time: Date | undefined, timeZone: string): string {
+  if (time === undefined) return "-";
+  const local = Temporal.Instant.fromEpochMilliseconds(time.getTime()).toZonedDateTimeISO(timeZone);
+  const day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][local.dayOfWeek - 1];
+  const clock = local.toPlainTime().toString({ smallestUnit: "minute" });
+  return `${day} ${local.toPlainDate().toString()} ${clock}`;
+}
