@@ -22,6 +22,27 @@ import { verifyCommand } from "./hv/verify.ts";
 
 /** The tree of all commands. Making it does no work: a command loads what it needs when it runs. */
 export function makeProgram(context: CommandContext): Command {
+  const program = context.system.host.calledAs() === labBackup
+    ? everydayProgram(context)
+    : wholeProgram(context);
+  settle(program, context);
+  return program;
+}
+
+/** Name of a link to vmb, by which administrators call what they need every day. */
+const labBackup = "lab-backup";
+
+function everydayProgram(context: CommandContext): Command {
+  const program = newCommand(labBackup, {
+    summary: "Backups of VMs, every day: vmb ctl under another name",
+    examples: ["lab-backup status", "lab-backup run prod-db-01", "lab-backup restore prod-db-01"],
+  });
+  program.version(`${labBackup} (vmb ${context.version})`, "--version", "show the version");
+  for (const command of everydayCommands(context)) add(program, command);
+  return program;
+}
+
+function wholeProgram(context: CommandContext): Command {
   const program = newCommand("vmb", {
     summary: "Backups of libvirt VMs that are proven to restore",
     examples: ["vmb hv backup prod-db-01", "vmb hv verify prod-db-01", "vmb config show --origin"],
@@ -74,7 +95,6 @@ export function makeProgram(context: CommandContext): Command {
   add(program, hv);
   add(program, ctl);
   add(program, config);
-  settle(program, context);
   return program;
 }
 

@@ -32,17 +32,17 @@ export function cancelCommand(context: CommandContext) {
       const { cancelJob, jobToCancel } = await import("../../core/bacula/cancel_job.ts");
       const { inventoryVm } = await import("../../core/config/inventory_vm.ts");
       const { openRemote } = await import("../../core/deploy/remote.ts");
-      const bconsole = consoleOf(context, options);
+      // The Director tries to tell the File Daemon for 3 minutes before it answers.
+      const bconsole = consoleOf(context, { ...options, timeoutMs: 240_000 });
       const id = typeof target === "number"
         ? target
         : await jobToCancel(bconsole, inventory, inventoryVm(inventory, target).name);
       const access = { processes: system.processes, sshConfig: options.sshConfig, signal };
-      const cancellation = await cancelJob(
-        bconsole,
-        id,
-        inventory,
-        (hypervisor) => openRemote(hypervisor, access),
-      );
+      const cancellation = await cancelJob(bconsole, id, inventory, {
+        remote: (hypervisor) => openRemote(hypervisor, access),
+        clock: system.clock,
+        signal,
+      });
       context.result(options.json, cancellation, () => show(cancellation));
     });
 }

@@ -37,12 +37,16 @@ export function sshOption() {
 
 export function consoleOf(
   { system, signal }: CommandContext,
-  { consoleConfig }: { readonly consoleConfig?: string | undefined },
+  { consoleConfig, timeoutMs }: {
+    readonly consoleConfig?: string | undefined;
+    readonly timeoutMs?: number;
+  },
 ): Bconsole {
   return openBconsole({
     processes: system.processes,
     argv: consoleConfig === undefined ? consoleInContainer : consoleHere(consoleConfig),
     signal,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
 }
 

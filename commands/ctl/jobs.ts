@@ -1,11 +1,10 @@
 import type { PastJob } from "../../core/bacula/job_history.ts";
-import { formatDuration } from "../../core/format/duration.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
 import { positiveNumber } from "../positive_number.ts";
 import { consoleOf, consoleOption, inventoryOf, repositoryOption } from "./console_options.ts";
-import { localTime } from "./local_time.ts";
+import { jobDuration, localTime } from "./job_time.ts";
 
 export function jobsCommand(context: CommandContext) {
   return newCommand("jobs", {
@@ -47,5 +46,5 @@ export function jobsCommand(context: CommandContext) {
 
 function took({ beganAt, endedAt }: PastJob): string {
   if (beganAt === undefined || endedAt === undefined) return "-";
-  return formatDuration(endedAt.getTime() - beganAt.getTime());
+  return jobDuration((endedAt.getTime() - beganAt.getTime()) / 1000);
 }

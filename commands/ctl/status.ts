@@ -4,7 +4,7 @@ import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
 import { consoleOf, consoleOption, inventoryOf, repositoryOption } from "./console_options.ts";
-import { localTime } from "./local_time.ts";
+import { localTime } from "./job_time.ts";
 
 export function statusCommand(context: CommandContext) {
   return newCommand("status", {

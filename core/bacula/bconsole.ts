@@ -19,7 +19,7 @@ export interface ConsoleAccess {
   /** The program and its arguments: bconsole itself, or what brings it into a container. */
   readonly argv: Argv;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds that one session may take; default 60 s. */
+  /** Milliseconds that one session may take; default 2 min: the Director looks for its catalog for 30 s. */
   readonly timeoutMs?: number;
 }
 
@@ -40,7 +40,7 @@ export function openBconsole({ processes, argv, signal, timeoutMs }: ConsoleAcce
     async say(...commands) {
       const { code, stdout, stderr } = await processes.run(argv, {
         stdin: [...commands, "quit", ""].join("\n"),
-        timeoutMs: timeoutMs ?? 60_000,
+        timeoutMs: timeoutMs ?? 120_000,
         signal,
       }).catch((error) => {
         throw error instanceof VmbError && error.code === "process.timeout"
@@ -51,6 +51,8 @@ export function openBconsole({ processes, argv, signal, timeoutMs }: ConsoleAcce
       if (code !== 0 || !/^1000 OK: /m.test(stdout)) {
         throw unreachable(lastLine(stderr) ?? lastLine(stdout) ?? `status ${code}`, argv);
       }
+      const [, problem] = /^(Could not open catalog .*)$/m.exec(stdout) ?? [];
+      if (problem !== undefined) throw noCatalog(problem);
       return splitAnswers(stdout, commands);
     },
   };
@@ -62,6 +64,13 @@ function unreachable(why: string, [program]: Argv): VmbError {
     hint: program === "podman"
       ? "Look at it: systemctl status vmb-director; journalctl -u vmb-director"
       : "Is the Director up, and is this console's configuration that of the site?",
+  });
+}
+
+function noCatalog(problem: string): VmbError {
+  return new VmbError(`Bacula's Director cannot reach its catalog: ${problem}`, {
+    code: "bacula.unreachable",
+    hint: "Does the database run? systemctl status vmb-postgres",
   });
 }
 

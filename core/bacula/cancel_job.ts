@@ -2,8 +2,9 @@ import type { Inventory } from "../config/inventory.ts";
 import { inventoryHypervisor, inventoryVm } from "../config/inventory_vm.ts";
 import type { Remote } from "../deploy/remote.ts";
 import type { SiteHypervisor } from "../config/site.ts";
+import type { Clock } from "../sys/clock.ts";
 import { commandFailed } from "../sys/process.ts";
-import { exitCodes, VmbError } from "../error.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import type { Bconsole } from "./bconsole.ts";
 import { consoleLine } from "./console_line.ts";
 import { getJob, type Job } from "./job.ts";
@@ -30,17 +31,22 @@ export interface Cancellation {
  * Cancels a job in Bacula, and stops what it runs on the hypervisor: Bacula lets the scripts of a canceled job
  * run to their end. A job that ended in Bacula, and whose script runs on, is stopped too.
  *
- * @param remote opens the way to a hypervisor
+ * @param options with `remote`, which opens the way to a hypervisor
  * @throws {VmbError} `bacula.no-job` (exit 10); what the hypervisor said when its run was not stopped
  */
 export async function cancelJob(
   bconsole: Bconsole,
   id: number,
   inventory: Inventory,
-  remote: (hypervisor: SiteHypervisor) => Remote,
+  { remote, clock, signal }: {
+    readonly remote: (hypervisor: SiteHypervisor) => Remote;
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Cancellation> {
   const job = await getJob(bconsole, id);
-  const canceled = job.result === "active" && await cancelInBacula(bconsole, job);
+  const canceled = job.result === "active" &&
+    await cancelInBacula(bconsole, job, { clock, signal });
   const vm = vmOfJob(inventory, job.job);
   const result = { jobId: id, job: job.job, vm, hypervisor: undefined, canceled, stopped: false };
   if (vm === undefined) return result;
@@ -49,6 +55,12 @@ export async function cancelJob(
   const way = remote(inventoryHypervisor(inventory, hypervisor));
   const completed = await way.run([vmb, "hv", "cancel", vm, "--job-id", String(id)], {
     timeoutMs: 400_000,
+  }).catch((thrown) => {
+    const { message, hint } = toVmbError(thrown);
+    throw new VmbError(
+      `Job ${id} has ended in Bacula, but may still run on ${hypervisor}: ${message}`,
+      { code: "bacula.may-run-on", hint, cause: thrown },
+    );
   });
   const nothingRan = completed.code === exitCodes.notFound;
   if (completed.code !== exitCodes.ok && !nothingRan) {
@@ -60,14 +72,26 @@ export async function cancelJob(
   return { ...result, hypervisor, stopped: !nothingRan };
 }
 
-/** The answer to `cancel` is no proof: the catalog is asked whether the job still runs. */
-async function cancelInBacula(bconsole: Bconsole, { id }: Job): Promise<boolean> {
+/** How long the Director may take to end a job that it was told to cancel. */
+const patienceMs = 60_000;
+
+/** The answer to `cancel` is no proof: the job has ended when the catalog says so. */
+async function cancelInBacula(
+  bconsole: Bconsole,
+  { id }: Job,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<boolean> {
   const [answer = ""] = await bconsole.say(consoleLine("cancel", ["jobid", String(id)], "yes"));
-  const isActive = (await activeJobs(bconsole)).some((active) => active.id === id);
-  if (!isActive) return true;
-  throw new VmbError(`Bacula did not cancel job ${id}: ${answer.split("\n").at(-1)}`, {
-    code: "bacula.refused",
-  });
+  const until = clock.monotonic() + patienceMs;
+  while ((await getJob(bconsole, id)).result === "active") {
+    if (clock.monotonic() > until) {
+      throw new VmbError(`Bacula did not cancel job ${id}: ${answer.split("\n").at(-1)}`, {
+        code: "bacula.refused",
+      });
+    }
+    await clock.sleep(300, signal);
+  }
+  return true;
 }
 
 /**

@@ -60,10 +60,7 @@ export function parseHistory(answer: string, timeZone: string): readonly PastJob
       ...rest
     ] = line.split("|");
     if (job === "" || status.length !== 1 || rest.length > 0) {
-      throw new VmbError(`Bacula's catalog cannot be asked: ${line}`, {
-        code: "bacula.unreachable",
-        hint: "Does the database run? systemctl status vmb-postgres",
-      });
+      throw new VmbError(`Bacula's console was not understood: ${line}`, { code: "bacula.answer" });
     }
     const result = jobResult(status, parseCount(errors));
     return {

@@ -12,7 +12,7 @@ import { vmJobName } from "./names.ts";
 /**
  * Queues the job of a VM.
  *
- * @param level Bacula's word; `undefined` for what the schedule's next run would have
+ * @param level Bacula's word; `undefined` for that of the job itself, which is full
  * @returns the number of the job
  * @throws {VmbError} `bacula.no-job` (exit 10) when the Director does not know the VM yet; `bacula.already-active`
  *   (exit 11); `bacula.refused`

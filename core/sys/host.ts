@@ -10,6 +10,8 @@ export interface Host {
   name(): string;
   /** How this program was built: run from its sources, packed to unpack itself, or compiled. */
   form(): "source" | "self-extracting" | "compiled";
+  /** The name that this program was called by: a link may give it another one than `vmb`. */
+  calledAs(): string;
   /** Calls `onSignal` for each SIGHUP, SIGINT and SIGTERM until the returned function is called. */
   onStopSignal(onSignal: (signal: StopSignal) => void): () => void;
   /** Sends a signal to a process that is not our child; false when there is none. */
@@ -30,6 +32,12 @@ export const systemHost: Host = {
   name: () => hostname(),
   form: () =>
     Deno.build.standalone ? "compiled" : Deno.env.has("VMB_EXE") ? "self-extracting" : "source",
+  calledAs() {
+    const path = Deno.build.standalone
+      ? Deno.readTextFileSync("/proc/self/cmdline").split("\0")[0]
+      : Deno.env.get("VMB_EXE");
+    return path?.split("/").at(-1) || "vmb";
+  },
   onStopSignal(onSignal) {
     const handlers = stopSignals.map((signal) => [signal, () => onSignal(signal)] as const);
     for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);

@@ -136,7 +136,7 @@ Deno.test("vmb ctl run backs up a running VM by Bacula, and tells what its job s
   assert.match(ended.stderr, /ClientBeforeJob: .*: backed up to /);
   const [backup] = await backupsOf(guest.name);
   const { baculaJobId, consistency, method } = backup.manifest;
-  assert.deepEqual([baculaJobId, consistency, method], [jobId, "application", "quiesce"]);
+  assert.deepEqual([baculaJobId, consistency, method], [jobId, "filesystem", "quiesce"]);
   assertEnded(await site.vmb("hv", "verify", guest.name), 0);
   const log = await ctl("log", String(jobId));
   assert.match(log.stdout, /backup-metadata|Termination: +Backup OK/);
@@ -203,6 +203,7 @@ Deno.test("vmb ctl cancel cancels the job, and stops what it runs on the hypervi
 Deno.test("a job that was canceled elsewhere is found while its run goes on, and can be stopped", async () => {
   const jobId = await runSlowly();
   await bacula.console("admin", `cancel jobid=${jobId} yes`);
+  assert.equal((await bacula.ended(jobId)).status, "A");
   const { strays, unreachable } = await search();
   assert.deepEqual(unreachable, []);
   assert.deepEqual(
@@ -255,7 +256,7 @@ Deno.test("vmb ctl status and jobs tell what was done", async () => {
   assert.deepEqual(active, []);
   assert.deepEqual(
     vms.map(({ vm, last }: { vm: string; last: { result: string } }) => [vm, last.result]),
-    [guest.name, ...quick.map(({ name }) => name)].map((name) => [name, "ok"]),
+    [guest, ...quick].map(({ name }) => [name, name === quick[0]?.name ? "failed" : "ok"]),
   );
   const { jobs } = await json("jobs", "--days", "1");
   assert.ok(jobs.some(({ job }: { job: string }) => job === vmJobName(guest.name)));
