@@ -30,7 +30,7 @@ export async function scheduledJobs(
 
 /** Reads the answer to `status schedule` after `.api 2`. */
 export function parseScheduledJobs(answer: string): readonly ScheduledJob[] {
-  return parseStatus(answer).flatMap((record): readonly ScheduledJob[] => {
+  const jobs = parseStatus(answer).flatMap((record): readonly ScheduledJob[] => {
     const { name, level = "", client = "", schedtime_epoch: epoch, type = "" } = record;
     if (name === undefined || epoch === undefined) return [];
     return [{
@@ -42,4 +42,7 @@ export function parseScheduledJobs(answer: string): readonly ScheduledJob[] {
       at: new Date(parseCount(epoch) * 1000),
     }];
   });
+  // 9.6.7 tells of some jobs twice.
+  const key = ({ job, at }: ScheduledJob) => `${at.getTime()} ${job}`;
+  return [...new Map(jobs.map((job) => [key(job), job])).values()];
 }
