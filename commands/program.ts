@@ -8,11 +8,13 @@ import { certsCommand } from "./ctl/certs.ts";
 import { diffCommand } from "./ctl/diff.ts";
 import { initCommand } from "./ctl/init.ts";
 import { pushCommand } from "./ctl/push.ts";
+import { everydayCommands } from "./ctl/everyday.ts";
 import { renderCommand } from "./ctl/render.ts";
 import { secretsCheckCommand } from "./ctl/secrets/check.ts";
 import { secretsInitCommand } from "./ctl/secrets/init.ts";
 import { secretsRotateCommand } from "./ctl/secrets/rotate.ts";
 import { backupCommand } from "./hv/backup.ts";
+import { cancelCommand } from "./hv/cancel.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
 import { installCommand } from "./hv/install.ts";
@@ -20,12 +22,34 @@ import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
 import { recoverCommand } from "./hv/recover.ts";
 import { restoreCommand } from "./hv/restore.ts";
+import { runsCommand } from "./hv/runs.ts";
 import { showCommand } from "./hv/show.ts";
 import { testRestoreCommand } from "./hv/test_restore.ts";
 import { verifyCommand } from "./hv/verify.ts";
 
 /** The tree of all commands. Making it does no work: a command loads what it needs when it runs. */
 export function makeProgram(context: CommandContext): Command {
+  const program = context.system.host.calledAs() === labBackup
+    ? everydayProgram(context)
+    : wholeProgram(context);
+  settle(program, context);
+  return program;
+}
+
+/** Name of a link to vmb, by which administrators call what they need every day. */
+const labBackup = "lab-backup";
+
+function everydayProgram(context: CommandContext): Command {
+  const program = newCommand(labBackup, {
+    summary: "Backups of VMs, every day: vmb ctl under another name",
+    examples: ["lab-backup status", "lab-backup run prod-db-01", "lab-backup restore prod-db-01"],
+  });
+  program.version(`${labBackup} (vmb ${context.version})`, "--version", "show the version");
+  for (const command of everydayCommands(context)) add(program, command);
+  return program;
+}
+
+function wholeProgram(context: CommandContext): Command {
   const program = newCommand("vmb", {
     summary: "Backups of libvirt VMs that are proven to restore",
     examples: ["vmb hv backup prod-db-01", "vmb hv verify prod-db-01", "vmb config show --origin"],
@@ -51,6 +75,8 @@ export function makeProgram(context: CommandContext): Command {
   add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
   add(hv, installCommand(context));
+  add(hv, runsCommand(context));
+  add(hv, cancelCommand(context));
   const notify = newCommand("notify", {
     summary: "Messages to Slack",
     examples: ["vmb hv notify test"],
@@ -75,6 +101,7 @@ export function makeProgram(context: CommandContext): Command {
   add(ctl, secrets);
   add(ctl, certsCommand(context));
   add(ctl, pushCommand(context));
+  for (const command of everydayCommands(context)) add(ctl, command);
 
   const config = newCommand("config", {
     summary: "The configuration of this machine",
@@ -87,7 +114,6 @@ export function makeProgram(context: CommandContext): Command {
   add(program, hv);
   add(program, ctl);
   add(program, config);
-  settle(program, context);
   return program;
 }
 

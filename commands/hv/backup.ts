@@ -8,6 +8,7 @@ import { formatBytes } from "../../core/format/bytes.ts";
 import { formatDuration } from "../../core/format/duration.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { positiveNumber } from "../positive_number.ts";
 import { vmArgument } from "./vm_argument.ts";
 
 export function backupCommand(context: CommandContext) {
@@ -36,7 +37,7 @@ export function backupCommand(context: CommandContext) {
       new Option("--level <level>", `${levels.join(", ")}, or Bacula's %l`).argParser(levelArgument)
         .default({ level: "auto" as const, word: "auto" }, "auto"),
     )
-    .option("--job-id <n>", "Bacula's job id (%i), recorded with the backup", jobIdArgument)
+    .option("--job-id <n>", "Bacula's job id (%i), recorded with the backup", positiveNumber)
     .option("--no-verify", "do not read back what was written")
     .option("--bwlimit <rate>", "bytes per second to read at most: 200M, 1.5G")
     .option("--disks-at-once <n>", "disks to copy side by side", countArgument, 2)
@@ -85,14 +86,6 @@ function levelArgument(word: string) {
     throw new InvalidArgumentError(`Allowed are ${levels.join(", ")}, in Bacula's spelling too.`);
   }
   return { level, word };
-}
-
-function jobIdArgument(text: string): number {
-  const id = Number(text);
-  if (!Number.isSafeInteger(id) || id < 1) {
-    throw new InvalidArgumentError("A positive number is wanted.");
-  }
-  return id;
 }
 
 function countArgument(text: string): number {

@@ -4,6 +4,7 @@ import type { Report } from "../event.ts";
 import { openVirsh } from "../libvirt/virsh.ts";
 import { findDomain } from "../libvirt/domain.ts";
 import { beginJournal } from "../recovery/journal.ts";
+import { announceRun } from "../recovery/live_runs.ts";
 import { assertRecovered, recover } from "../recovery/recover.ts";
 import { undoRun } from "../recovery/undo.ts";
 import { backupId, vmFolder } from "../repository/layout.ts";
@@ -46,8 +47,16 @@ export async function backupVm(
   options: BackupOptions,
 ): Promise<BackupOutcome> {
   const context = openContext(request, options);
-  const { report, phases, log, entry } = context;
+  const { system, settings, report, phases, log, entry } = context;
+  let unannounce = () => Promise.resolve();
   try {
+    unannounce = await announceRun(system.files, settings.stateDir, {
+      run: context.runId,
+      vm: entry.name,
+      jobId: request.baculaJobId ?? null,
+      pid: system.host.pid,
+      since: context.startedAt.toISOString(),
+    });
     if (!entry.listed) {
       report({
         kind: "info",
@@ -74,6 +83,9 @@ export async function backupVm(
     await tellFailure(context, step, error);
     throw error;
   } finally {
+    await unannounce().catch((error) =>
+      report({ kind: "warning", text: toVmbError(error).message })
+    );
     await log.close();
   }
 }

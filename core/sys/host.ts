@@ -12,6 +12,8 @@ export interface Host {
   form(): "source" | "self-extracting" | "compiled";
   /** The one file that this program is; `undefined` when it runs from its sources. */
   programFile(): string | undefined;
+  /** The name that this program was called by: a link may give it another one than `vmb`. */
+  calledAs(): string;
   /** Calls `onSignal` for each SIGHUP, SIGINT and SIGTERM until the returned function is called. */
   onStopSignal(onSignal: (signal: StopSignal) => void): () => void;
   /** Sends a signal to a process that is not our child; false when there is none. */
@@ -33,6 +35,12 @@ export const systemHost: Host = {
   form: () =>
     Deno.build.standalone ? "compiled" : Deno.env.has("VMB_EXE") ? "self-extracting" : "source",
   programFile: () => Deno.build.standalone ? Deno.execPath() : Deno.env.get("VMB_EXE"),
+  calledAs() {
+    const path = Deno.build.standalone
+      ? Deno.readTextFileSync("/proc/self/cmdline").split("\0")[0]
+      : Deno.env.get("VMB_EXE");
+    return path?.split("/").at(-1) || "vmb";
+  },
   onStopSignal(onSignal) {
     const handlers = stopSignals.map((signal) => [signal, () => onSignal(signal)] as const);
     for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);

@@ -10,6 +10,8 @@ export interface RunOptions {
   /** The program is killed and the call rejects after this many milliseconds; default 60 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Gets stderr as it comes, besides what the result has of it. */
+  readonly onStderr?: (text: string) => void;
 }
 
 export interface Completed {
@@ -88,7 +90,7 @@ function lastLines(text: string, count: number): string {
 export const systemProcesses: Processes = { run, start, follow };
 
 async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
-  const { stdin, env = {}, timeoutMs = 60_000, signal } = options;
+  const { stdin, env = {}, timeoutMs = 60_000, signal, onStderr } = options;
   signal?.throwIfAborted();
   const child = spawn(argv, {
     env,
@@ -97,7 +99,7 @@ async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
   const ended = Promise.all([
     child.status,
     text(child.stdout, child.status),
-    text(child.stderr, child.status),
+    text(child.stderr, child.status, onStderr),
     stdin === undefined ? undefined : feed(child, stdin),
   ]);
   const stopped = Promise.withResolvers<never>();
@@ -229,6 +231,7 @@ const lateOutputMs = 1000;
 async function text(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   status: Promise<Deno.CommandStatus>,
+  onText: (text: string) => void = () => {},
 ): Promise<string> {
   const decoder = new TextDecoder();
   const reader = stream.getReader();
@@ -240,7 +243,9 @@ async function text(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    result += decoder.decode(value, { stream: true });
+    const text = decoder.decode(value, { stream: true });
+    onText(text);
+    result += text;
   }
   await status;
   clearTimeout(timer);

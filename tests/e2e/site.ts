@@ -28,6 +28,8 @@ export interface Site {
   readonly scratch: string;
   readonly state: string;
   readonly logs: string;
+  /** What a vmb that somebody else starts must have in its environment. */
+  readonly env: Readonly<Record<string, string>>;
   /** Replaces settings of vm-backup.conf; what is not named keeps its value. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
   /** Replaces vm-list.yaml, which is JSON here: YAML takes it. */
@@ -75,6 +77,7 @@ export async function openSite(
     hypervisor,
     root,
     ...folders,
+    env: { ...hypervisor.env, VMB_CONFIG_DIR: config },
     async configure(changes) {
       settings = { ...settings, ...changes };
       const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
@@ -85,7 +88,7 @@ export async function openSite(
     start: (args, env = {}) =>
       startVmb(
         args,
-        { ...hypervisor.env, VMB_CONFIG_DIR: config, ...env },
+        { ...site.env, ...env },
         options.sameNetwork ? hypervisor.networkOf : undefined,
       ),
   };
@@ -95,16 +98,19 @@ export async function openSite(
 }
 
 /** The program under test: the one that VMB_BIN names, else the sources. */
+export function vmbArgv(): readonly string[] {
+  const built = Deno.env.get("VMB_BIN");
+  const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
+  return built ? [built] : [Deno.execPath(), "run", "--allow-all", main];
+}
+
 function startVmb(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   networkOf: number | undefined,
 ): Running {
-  const built = Deno.env.get("VMB_BIN");
-  const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
   const inside = networkOf === undefined ? [] : ["nsenter", `--net=/proc/${networkOf}/ns/net`];
-  const vmb = built ? [built] : [Deno.execPath(), "run", "--allow-all", main];
-  const [program, ...before] = [...inside, ...vmb];
+  const [program, ...before] = [...inside, ...vmbArgv()];
   const child = new Deno.Command(program ?? "", {
     args: [...before, ...args],
     env,

@@ -27,6 +27,18 @@ export interface BaculaSite extends AsyncDisposable {
   /** Stands for the mount point of the share. */
   readonly share: string;
   readonly places: BaculaPlaces;
+  /** Folder with the `site.yaml` and the `vm-list.yaml` that all was rendered from. */
+  readonly repository: string;
+  /** Configuration of the administrator's console. */
+  readonly consoleConfig: string;
+  /** Folder of programs that must come first on the PATH: there is bconsole. */
+  readonly bin: string;
+  /** The File Daemon: ends it by a signal, or starts it again after that. */
+  readonly fileDaemon: {
+    readonly pid: () => number;
+    end(signal: Deno.Signal): Promise<void>;
+    start(): void;
+  };
   /** What a console prints to these commands. */
   console(who: "admin" | "monitor", ...commands: readonly string[]): Promise<string>;
   /** Queues a job; resolves with its id. */
@@ -37,13 +49,18 @@ export interface BaculaSite extends AsyncDisposable {
 
 const password = "secret of the lab";
 
-/** @param vmb program that the jobs start on the hypervisor */
+/**
+ * @param vmb program that the jobs start on the hypervisor
+ * @param share folder that stands for the mount point of the share; by default one of the site's own
+ */
 export async function openBaculaSite(
-  { release, list, vmb }: {
+  { release, list, vmb, share, sshPort = 22 }: {
     readonly release: BaculaRelease;
     /** Text of `vm-list.yaml`. */
     readonly list: string;
     readonly vmb: string;
+    readonly share?: string;
+    readonly sshPort?: number;
   },
 ): Promise<BaculaSite> {
   await using undo = new AsyncDisposableStack();
@@ -51,28 +68,29 @@ export async function openBaculaSite(
   undo.defer(() => Deno.remove(folder, { recursive: true }));
   // The database runs as a user of its own.
   await Deno.chmod(folder, 0o755);
-  for (const name of ["config", "secrets", "share", "archive", "dumps", "dir", "sd", "fd", "bin"]) {
-    await Deno.mkdir(`${folder}/${name}`);
-  }
+  const folders = ["config", "repository", "secrets", "share", "archive", "dumps"];
+  for (const name of [...folders, "dir", "sd", "fd", "bin"]) await Deno.mkdir(`${folder}/${name}`);
   const tools = await baculaTools(release);
   const database = undo.use(await openDatabase(`${folder}/database`, password));
   await makeCatalog(tools, database.environment, folder);
   const [director = 0, storage = 0, client = 0, web = 0] = freePorts(4);
-  const { site, vms } = await parseTexts({
-    site: JSON.stringify({
-      name: "lab",
-      control: { host: "127.0.0.1" },
-      time_zone: "UTC",
-      cycle: { start: "Saturday 12:00" },
-      nfs: { export: "lab:/", mount: `${folder}/share` },
-      hypervisors: [{ name: "hv1", address: "127.0.0.1", fd_port: client }],
-      images: Object.fromEntries(
-        ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
-      ),
-      ports: { director, storage, web },
-    }),
-    list,
+  const text = JSON.stringify({
+    name: "lab",
+    control: { host: "127.0.0.1" },
+    time_zone: "UTC",
+    cycle: { start: "Saturday 12:00" },
+    nfs: { export: "lab:/", mount: share ?? `${folder}/share` },
+    hypervisors: [
+      { name: "hv1", address: "127.0.0.1", fd_port: client, ssh: { port: sshPort } },
+    ],
+    images: Object.fromEntries(
+      ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
+    ),
+    ports: { director, storage, web },
   });
+  const { site, vms } = await parseTexts({ site: text, list });
+  await Deno.writeTextFile(`${folder}/repository/site.yaml`, text);
+  await Deno.writeTextFile(`${folder}/repository/vm-list.yaml`, list);
   const places: BaculaPlaces = {
     ...sitePlaces(site),
     config: `${folder}/config/bacula`,
@@ -114,8 +132,13 @@ export async function openBaculaSite(
     "bacula-fd": `${folder}/config/fd/hv1/bacula-fd.conf`,
     "bacula-dir": `${places.config}/bacula-dir.conf`,
   };
-  for (const [program, config] of Object.entries(configs)) {
-    undo.use(startDaemon(tools, program, config, folder));
+  const start = (program: keyof typeof configs) =>
+    startDaemon(tools, program, configs[program], folder);
+  let fileDaemon = start("bacula-fd");
+  undo.defer(() => fileDaemon.end("SIGKILL"));
+  for (const program of ["bacula-sd", "bacula-dir"] as const) {
+    const daemon = start(program);
+    undo.defer(() => daemon.end("SIGKILL"));
   }
 
   async function console(
@@ -138,6 +161,14 @@ export async function openBaculaSite(
     folder,
     share: site.nfs.mount,
     places,
+    repository: `${folder}/repository`,
+    consoleConfig: `${places.config}/bconsole.conf`,
+    bin: `${folder}/bin`,
+    fileDaemon: {
+      pid: () => fileDaemon.pid,
+      end: (signal) => fileDaemon.end(signal),
+      start: () => void (fileDaemon = start("bacula-fd")),
+    },
     console,
     async queue(job, ...words) {
       const said = await console("admin", ["run", `job=${job}`, ...words, "yes"].join(" "));
@@ -186,12 +217,18 @@ async function makeCatalog(
   assert.match(stdout, /^\d+\n$/);
 }
 
+interface Daemon {
+  readonly pid: number;
+  /** Ends it, and waits for that. */
+  end(signal: Deno.Signal): Promise<void>;
+}
+
 function startDaemon(
   tools: BaculaTools,
   program: string,
   config: string,
   folder: string,
-): AsyncDisposable {
+): Daemon {
   const [command, ...args] = tools.argv(program, "-f", "-P", "-c", config);
   const child = new Deno.Command(command, {
     args,
@@ -201,9 +238,10 @@ function startDaemon(
     stderr: "null",
   }).spawn();
   return {
-    async [Symbol.asyncDispose]() {
+    pid: child.pid,
+    async end(signal) {
       try {
-        child.kill("SIGKILL");
+        child.kill(signal);
       } catch {
         // It has ended.
       }

@@ -185,3 +185,19 @@ Deno.test("run hands over bytes as they are", async () => {
   const { stdout } = await systemProcesses.run(["sha256sum"], { stdin });
   assert.ok(stdout.startsWith(digest), stdout);
 });
+
+Deno.test("run hands over stderr as it comes, and keeps it for the result", async () => {
+  const told: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const running = systemProcesses.run(["sh", "-c", "echo one >&2; read -r line; echo two >&2"], {
+    stdin: "go\n",
+    onStderr(text) {
+      told.push(text);
+      first.resolve();
+    },
+  });
+  await first.promise;
+  const { stderr } = await running;
+  assert.equal(stderr, "one\ntwo\n");
+  assert.equal(told.join(""), stderr);
+});

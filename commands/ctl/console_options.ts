@@ -1,0 +1,61 @@
+import { Option } from "@commander-js/extra-typings";
+import {
+  type Bconsole,
+  consoleHere,
+  consoleInContainer,
+  openBconsole,
+} from "../../core/bacula/bconsole.ts";
+import { type Inventory, loadInventory, siteFile } from "../../core/config/inventory.ts";
+import type { CommandContext } from "../context.ts";
+
+/** Where a control VM that was deployed has its repository, whatever folder one is in. */
+export const deployedRepository = "/etc/vm-backup/repository";
+
+/** `--repository`: the commands of every day are typed anywhere. */
+export function repositoryOption() {
+  return new Option(
+    "--repository <folder>",
+    `repository of the site (default: the current folder, else ${deployedRepository})`,
+  ).env("VMB_REPOSITORY");
+}
+
+/** `--console-config`: how the Director is asked. */
+export function consoleOption() {
+  return new Option(
+    "--console-config <file>",
+    "ask with bconsole of this machine and this configuration, and not in the Director's container",
+  ).env("VMB_CONSOLE_CONFIG");
+}
+
+/** `--ssh-config`: how hypervisors are reached. */
+export function sshOption() {
+  return new Option(
+    "--ssh-config <file>",
+    "configuration of ssh to use instead of the user's own",
+  ).env("VMB_SSH_CONFIG");
+}
+
+export function consoleOf(
+  { system, signal }: CommandContext,
+  { consoleConfig, timeoutMs }: {
+    readonly consoleConfig?: string | undefined;
+    readonly timeoutMs?: number;
+  },
+): Bconsole {
+  return openBconsole({
+    processes: system.processes,
+    argv: consoleConfig === undefined ? consoleInContainer : consoleHere(consoleConfig),
+    signal,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+}
+
+export async function inventoryOf(
+  { system: { files } }: CommandContext,
+  { repository }: { readonly repository?: string | undefined },
+): Promise<Inventory> {
+  if (repository !== undefined) return await loadInventory(files, repository);
+  const isHere = await files.inspectTarget(siteFile) !== undefined;
+  const isDeployed = !isHere && await files.inspectTarget(deployedRepository) !== undefined;
+  return await loadInventory(files, isDeployed ? deployedRepository : ".");
+}

@@ -1,0 +1,112 @@
+import type { Inventory } from "../config/inventory.ts";
+import type { PastJob } from "./job_history.ts";
+import { vmOfJob } from "./run_job.ts";
+import type { ScheduledJob } from "./scheduled_jobs.ts";
+
+/** A job that will run, and what is expected of it. */
+export interface ForecastJob extends ScheduledJob {
+  /** `null` for a job that backs up no VM. */
+  readonly vm: string | null;
+  /** Of earlier jobs; `null` when none ended well. */
+  readonly expectedSeconds: number | null;
+  readonly beginsAt: Date;
+  readonly endsAt: Date;
+}
+
+/** All jobs that are scheduled for one time, as they will run. */
+export interface Forecast {
+  readonly at: Date;
+  /** In the order in which they begin. */
+  readonly jobs: readonly ForecastJob[];
+  /** When the last VM is backed up; `null` when there is none among the jobs. */
+  readonly vmsEndAt: Date | null;
+  /** When Bacula cancels what has not begun. */
+  readonly limit: Date;
+  readonly suffices: boolean;
+  /** VMs of which it is not known how long they take; they count as if they took no time. */
+  readonly withoutHistory: readonly string[];
+}
+
+/** Tells when scheduled jobs will begin and end, from how long such jobs took before. */
+export function forecast(
+  scheduled: readonly ScheduledJob[],
+  history: readonly PastJob[],
+  inventory: Inventory,
+): readonly Forecast[] {
+  const byTime = Map.groupBy(scheduled, ({ at }) => at.getTime());
+  return [...byTime.entries()].sort(([a], [b]) => a - b).map(([time, group]) => {
+    const { concurrency, cycle } = inventory.site;
+    const expected = group.map((job) => ({
+      ...job,
+      vm: vmOfJob(inventory, job.job) ?? null,
+      expectedSeconds: expectedSeconds(job, history),
+    }));
+    const jobs = inOrder(expected, time, concurrency);
+    const ofVms = jobs.filter(({ vm }) => vm !== null);
+    const end = Math.max(...ofVms.map(({ endsAt }) => endsAt.getTime()));
+    const limit = time + cycle.maxRunHours * 3_600_000;
+    return {
+      at: new Date(time),
+      jobs,
+      vmsEndAt: ofVms.length === 0 ? null : new Date(end),
+      limit: new Date(limit),
+      suffices: ofVms.length === 0 || end <= limit,
+      withoutHistory: ofVms.flatMap(({ vm, expectedSeconds }) =>
+        vm !== null && expectedSeconds === null ? [vm] : []
+      ),
+    };
+  });
+}
+
+/** Jobs that are looked at: VMs grow, and what they took long ago says little. */
+const recent = 5;
+
+/** The median of the last jobs that ended well, of the same level if there are any. */
+function expectedSeconds(
+  { job, level }: ScheduledJob,
+  history: readonly PastJob[],
+): number | null {
+  const good = history.filter((past) =>
+    past.job === job && (past.result === "ok" || past.result === "warnings")
+  );
+  const same = good.filter((past) => past.level === level);
+  const taken = (same.length > 0 ? same : good).flatMap(({ beganAt, endedAt }) =>
+    beganAt === undefined || endedAt === undefined
+      ? []
+      : [(endedAt.getTime() - beganAt.getTime()) / 1000]
+  ).slice(-recent).sort((a, b) => a - b);
+  return taken[Math.floor(taken.length / 2)] ?? null;
+}
+
+type Expected = Omit<ForecastJob, "beginsAt" | "endsAt">;
+
+/**
+ * Lets the jobs run as the rendered Director does: by priority, at most `concurrency` of them at once and one
+ * on each hypervisor; jobs that back up no VM run alone, after all with a better priority.
+ */
+function inOrder(
+  jobs: readonly Expected[],
+  start: number,
+  concurrency: number,
+): readonly ForecastJob[] {
+  const waiting = jobs.toSorted((a, b) => a.priority - b.priority);
+  const begun: ForecastJob[] = [];
+  let now = start;
+  while (waiting.length > 0) {
+    const running = begun.filter(({ endsAt }) => endsAt.getTime() > now);
+    const next = waiting.findIndex((job, index) =>
+      job.vm === null ? index === 0 && running.length === 0 : waiting[0]?.vm !== null &&
+        running.length < concurrency &&
+        running.every(({ client }) => client !== job.client)
+    );
+    if (next === -1) {
+      now = Math.min(...running.map(({ endsAt }) => endsAt.getTime()));
+      continue;
+    }
+    for (const job of waiting.splice(next, 1)) {
+      const endsAt = new Date(now + (job.expectedSeconds ?? 0) * 1000);
+      begun.push({ ...job, beginsAt: new Date(now), endsAt });
+    }
+  }
+  return begun;
+}
