@@ -46,7 +46,9 @@ export async function runningJobs(
 
 /** Reads the table of `.status dir running`: id, type, level, files, bytes, name, status. */
 export function parseRunningJobs(text: string): readonly QueuedJob[] {
-  const rows = text.matchAll(/^ *(\d+) +\S{1,4} +\S* +[\d,]+ +\S+(?: [KMGT])? +(\S+) +\S.*$/gm);
+  // An Admin job has no level.
+  const row = /^ *(\d+) +\S{1,4} +(?:[A-Z]\S* +)?[\d,]+ +[\d.,]+(?: [KMGT])? +(\S+) +\S/gm;
+  const rows = text.matchAll(row);
   return [...rows].map(([, id, name]) => ({ id: Number(id), name: name ?? "" }));
 }
 

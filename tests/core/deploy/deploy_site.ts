@@ -58,8 +58,11 @@ export async function edit(
   await Deno.writeTextFile(path, text.replaceAll(from, to));
 }
 
-export async function sourcesOf(fake: FakeMachine): Promise<DeploySources> {
-  return (await loadSources(fake.machine, repository, () => {})).sources;
+export async function sourcesOf(
+  fake: FakeMachine,
+  options: { readonly anyCertificate?: boolean } = {},
+): Promise<DeploySources> {
+  return (await loadSources(fake.machine, repository, () => {}, options)).sources;
 }
 
 export async function deployTo(
