@@ -45,7 +45,8 @@ export async function fileChanges(
     const there = await look(path);
     if (there === undefined) {
       const diff = textDiff(path, undefined, file.content);
-      changes.push({ path, kind: "create", drifted: path in record.files, diff, file });
+      const drifted = (record.files[path] ?? "") !== "";
+      changes.push({ path, kind: "create", drifted, diff, file });
       continue;
     }
     if (there.text === file.content && there.mode === file.mode) continue;
