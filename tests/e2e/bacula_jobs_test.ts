@@ -11,6 +11,7 @@ const list = JSON.stringify({
     { name: "web", hypervisor: "hv1", priority: 10 },
     { name: awkward, hypervisor: "hv1", priority: 20 },
     { name: "broken", hypervisor: "hv1", priority: 30 },
+    { name: "unreachable", hypervisor: "gone", priority: 40 },
   ],
 });
 
@@ -78,6 +79,14 @@ Deno.test("a job fails with vmb, says why, and is noted by the Director", async 
     client: "hv1-fd",
     status: "Fatal Error",
   });
+});
+
+Deno.test("a job whose hypervisor is down fails, and is noted by the Director", async () => {
+  const job = await site.ended(await site.queue("vm-unreachable"));
+  assert.equal(job.status, "f", job.log);
+  assert.match(job.log, /Could not connect to Client|Unable to connect to Client/);
+  const note = JSON.parse(await Deno.readTextFile(`${site.places.work}/failed/${job.id}.json`));
+  assert.deepEqual([note.job, note.client], ["vm-unreachable", "gone-fd"]);
 });
 
 Deno.test("the job catalog dumps the catalog, and stores the dump with what finds it again", async () => {

@@ -20,7 +20,7 @@ export interface EndedJob {
 
 /**
  * A real Director, Storage Daemon, File Daemon and catalog on this machine, all configurations rendered by vmb.
- * There is one hypervisor, `hv1`, which is this machine.
+ * The hypervisor `hv1` is this machine; `gone` is one that is down.
  */
 export interface BaculaSite extends AsyncDisposable {
   readonly folder: string;
@@ -57,7 +57,7 @@ export async function openBaculaSite(
   const tools = await baculaTools(release);
   const database = undo.use(await openDatabase(`${folder}/database`, password));
   await makeCatalog(tools, database.environment, folder);
-  const [director = 0, storage = 0, client = 0, web = 0] = freePorts(4);
+  const [director = 0, storage = 0, client = 0, web = 0, nobody = 0] = freePorts(5);
   const { site, vms } = await parseTexts({
     site: JSON.stringify({
       name: "lab",
@@ -65,7 +65,10 @@ export async function openBaculaSite(
       time_zone: "UTC",
       cycle: { start: "Saturday 12:00" },
       nfs: { export: "lab:/", mount: `${folder}/share` },
-      hypervisors: [{ name: "hv1", address: "127.0.0.1", fd_port: client }],
+      hypervisors: [
+        { name: "hv1", address: "127.0.0.1", fd_port: client },
+        { name: "gone", address: "127.0.0.1", fd_port: nobody },
+      ],
       images: Object.fromEntries(
         ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
       ),
@@ -100,7 +103,12 @@ export async function openBaculaSite(
   for (const [path, { content }] of renderBacula(site, vms, places)) {
     const target = `${folder}/config/${path}`;
     await Deno.mkdir(target.replace(/\/[^/]*$/, ""), { recursive: true });
-    await Deno.writeTextFile(target, forRelease(release, content));
+    // Nobody waits three minutes for a machine that is known to be down.
+    const impatient = content.replace(
+      "FD Connect Timeout = 3 minutes",
+      "FD Connect Timeout = 3 seconds",
+    );
+    await Deno.writeTextFile(target, forRelease(release, impatient));
   }
   // What the hooks find in the Director's container.
   await Deno.writeTextFile(
