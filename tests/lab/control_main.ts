@@ -42,7 +42,7 @@ async function main(): Promise<void> {
 }
 
 async function scenario(vm: ControlVm): Promise<void> {
-  await timed("stand-in images, NFS", () => furnish(vm));
+  await timed("program, images, NFS", () => furnish(vm));
   await vm.sh("vmb ctl init /root/site");
   await vm.write("/root/site/site.yaml", siteYaml);
   await vm.write("/root/site/vm-list.yaml", "vms:\n  - { name: lab1, hypervisor: hv1 }\n");

@@ -30,7 +30,7 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const folder = "/var/tmp/vmb-control-lab";
 
 /**
- * Boots a new control VM. Its second disk, at /mnt/lab, has the program and the tar of the stand-in image.
+ * Boots a new control VM. Its second disk, at /mnt/lab, has the program and a store with the stand-in images.
  *
  * @param vmb the built program
  * @param cpus a second one halves the time, and needs both cores of a small machine
@@ -51,7 +51,7 @@ export async function openControlVm(
   await run("cp", "--sparse=always", "--reflink=auto", base, `${work}/vda.raw`);
   await Deno.mkdir(`${work}/lab`);
   await run("cp", vmb, `${work}/lab/vmb`);
-  await run("cp", await imageTar(), `${work}/lab/image.tar`);
+  await run("cp", "-a", await imageStore(), `${work}/lab/store`);
   await makeDisk(`${work}/vdb.raw`, `${work}/lab`, "1G");
 
   const boot = `${root}/boot`;
@@ -128,50 +128,44 @@ export async function openControlVm(
   return { ...vm, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
 }
 
-/** Brings the program, the stand-in images and the share into place. */
+/** Brings the program into place, and mounts the share. */
 export async function furnish(vm: ControlVm): Promise<void> {
-  await vm.sh("mountpoint -q /mnt/lab || mount -o ro /dev/vdb /mnt/lab");
   await vm.sh("install -m 0755 /mnt/lab/vmb /usr/local/bin/vmb");
   await vm.sh("mountpoint -q /mnt/backup || mount /mnt/backup");
-  const entry = `'ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]'`;
-  await vm.sh(
-    `podman import --quiet --change ${entry} /mnt/lab/image.tar ${labImages.postgres} && ` +
-      `podman tag ${labImages.postgres} ${labImages.bacularis}`,
-  );
+  for (const image of Object.values(labImages)) await vm.sh(`podman image exists ${image}`);
 }
 
-/** The tar of a Debian with all programs of the five containers, and what their entry points are in the lab. */
-async function imageTar(): Promise<string> {
+/**
+ * A store of podman with one image under all names: a Debian with the programs of the five containers, and with
+ * what their entry points are in the lab.
+ */
+async function imageStore(): Promise<string> {
+  const store = `${folder}/store`;
+  if (await exists(store)) return store;
   const root = await controlRoot("image");
-  const tar = `${folder}/image.tar`;
-  const added = `${folder}/added`;
-  await Deno.remove(added, { recursive: true }).catch(() => {});
-  const bin = `${added}/usr/bin`;
-  const entry = `${added}/usr/local/bin/docker-entrypoint.sh`;
+  const [bin, htdocs] = [`${root}/usr/bin`, `${root}/var/www/bacularis/htdocs`];
+  const entry = `${root}/usr/local/bin/docker-entrypoint.sh`;
   await run("install", "-D", "-m", "0755", here("control/postgres.sh"), entry);
-  await run("install", "-m", "0644", here("control/docker-entrypoint.inc"), added);
-  const htdocs = `${added}/var/www/bacularis/htdocs`;
+  await run("install", "-m", "0644", here("control/docker-entrypoint.inc"), root);
   await run("install", "-D", "-m", "0644", here("control/index.php"), `${htdocs}/index.php`);
-  await Deno.mkdir(bin);
-  // Debian's own choose a cluster by Perl, which takes seconds here.
+  // Debian's own choose a cluster by Perl, which takes seconds there.
   const clients = ["psql", "pg_isready", "pg_dump", "pg_restore", "createdb"];
   for (const name of [...clients, "pg_ctl", "initdb", "postgres"]) {
-    await Deno.symlink(`/usr/lib/postgresql/17/bin/${name}`, `${bin}/${name}`);
+    await run("ln", "-sfn", `/usr/lib/postgresql/17/bin/${name}`, `${bin}/${name}`);
   }
-  await Deno.chmod(added, 0o755);
-  if (!await exists(tar)) {
-    await run(
-      ...["tar", "-C", root, "-cf", `${tar}.new`] as const,
-      ...unneeded.map((path) => `--exclude=${path}`),
-      ".",
-    );
-    await run("tar", "-C", added, "--owner=0", "--group=0", "-rf", `${tar}.new`, ".");
-    await Deno.rename(`${tar}.new`, tar);
-  }
-  return tar;
+  const tar = `${folder}/image.tar`;
+  const excluded = unneeded.map((path) => `--exclude=${path}`);
+  await run("tar", "-C", root, "-cf", tar, ...excluded, ".");
+  await Deno.mkdir(`${store}.new`, { recursive: true });
+  await run(
+    ...["unshare", "--mount", "sh", here("control/import.sh")] as const,
+    ...[await controlRoot("machine"), `${store}.new`, tar, ...Object.values(labImages)],
+  );
+  await Deno.remove(tar);
+  await Deno.rename(`${store}.new`, store);
+  return store;
 }
 
-/** To take in each megabyte costs the machine a second. */
 const unneeded = [
   ...["./dev", "./proc", "./sys", "./var/cache", "./var/lib/apt", "./var/lib/postgresql/17"],
   ...["doc", "man", "locale", "i18n", "perl", "perl5"].map((name) => `./usr/share/${name}`),
