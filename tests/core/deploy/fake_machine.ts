@@ -287,7 +287,7 @@ export async function openFakeMachine(): Promise<FakeMachine> {
       return { stdout: `Connecting\n1000 OK: 10002 vmb-dir Version: 15.0.3 (x)\n${status}` };
     }
     if (program === "openssl") return { stdout: "HTTP/1.1 401 Unauthorized\r\n" };
-    assert.ok(["dd", "rm"].includes(program), [program, ...args].join(" "));
+    assert.ok(["dd", "rm", "sh"].includes(program), [program, ...args].join(" "));
     return {};
   }
 

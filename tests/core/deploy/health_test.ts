@@ -188,6 +188,18 @@ Deno.test("judgeRuns tells failed, canceled, overdue and missing runs, and what 
     assert.match(verdict.detail, detail);
   }
   assert.match(judgeRuns(good, vms).detail, /^"wiki .*" has never run$/);
+
+  const proof = run("test-restore-hv1", { status: "f", id: 8 });
+  const failed = judgeRuns([...good, proof], others);
+  assert.equal(failed.detail, 'the job "test-restore-hv1" failed (job 8)');
+  assert.equal(judgeRuns([...good, { ...proof, age: 60 * day }], others).outcome, "ok");
+  // The hook's note of a job that the catalog saw the end of, and of one that it did not.
+  const note = { job: "vm-asav1", status: "Fatal Error" };
+  assert.equal(judgeRuns(good, others, [{ ...note, jobId: 6 }]).outcome, "ok");
+  assert.equal(
+    judgeRuns(good, others, [{ ...note, jobId: 9 }]).detail,
+    'the job "vm-asav1" ended with: Fatal Error (job 9)',
+  );
 });
 
 Deno.test("parseRunningJobs reads the table of Bacula 15, and none where none runs", () => {
