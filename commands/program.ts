@@ -5,7 +5,10 @@ import { showCommand as showConfigCommand } from "./config/show.ts";
 import { validateCommand } from "./config/validate.ts";
 import type { CommandContext } from "./context.ts";
 import { certsCommand } from "./ctl/certs.ts";
+import { checkCommand as checkSiteCommand } from "./ctl/check.ts";
+import { deployCommand } from "./ctl/deploy.ts";
 import { diffCommand } from "./ctl/diff.ts";
+import { fixCommand } from "./ctl/fix.ts";
 import { initCommand } from "./ctl/init.ts";
 import { pushCommand } from "./ctl/push.ts";
 import { everydayCommands } from "./ctl/everyday.ts";
@@ -13,6 +16,7 @@ import { renderCommand } from "./ctl/render.ts";
 import { secretsCheckCommand } from "./ctl/secrets/check.ts";
 import { secretsInitCommand } from "./ctl/secrets/init.ts";
 import { secretsRotateCommand } from "./ctl/secrets/rotate.ts";
+import { teardownCommand } from "./ctl/teardown.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { cancelCommand } from "./hv/cancel.ts";
 import { checkCommand } from "./hv/check.ts";
@@ -86,7 +90,7 @@ function wholeProgram(context: CommandContext): Command {
 
   const ctl = newCommand("ctl", {
     summary: "On the control VM: from a repository to a running Bacula",
-    examples: ["vmb ctl init backup-site"],
+    examples: ["vmb ctl init backup-site", "vmb ctl deploy", "vmb ctl check"],
   });
   add(ctl, initCommand(context));
   add(ctl, renderCommand(context));
@@ -102,6 +106,10 @@ function wholeProgram(context: CommandContext): Command {
   add(ctl, certsCommand(context));
   add(ctl, pushCommand(context));
   for (const command of everydayCommands(context)) add(ctl, command);
+  add(ctl, deployCommand(context));
+  add(ctl, checkSiteCommand(context));
+  add(ctl, fixCommand(context));
+  add(ctl, teardownCommand(context));
 
   const config = newCommand("config", {
     summary: "The configuration of this machine",

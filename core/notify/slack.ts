@@ -106,10 +106,10 @@ function withoutSecret(text: string, webhook: string): string {
 }
 
 /** Slack's own rule for text in mrkdwn. */
-function escape(text: string): string {
+export function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-function cut(text: string, length: number): string {
+export function cut(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }

@@ -107,7 +107,7 @@ export async function secretChanges(
     const hash = present.get(secret.recipe.name);
     return {
       secret,
-      state: hash === undefined ? "new" : hash === fingerprint(secret) ? "same" : "changed",
+      state: hash === undefined ? "new" : hash === secretFingerprint(secret) ? "same" : "changed",
     };
   });
 }
@@ -123,7 +123,7 @@ export async function applySecrets(
 ): Promise<void> {
   for (const { secret, state } of changes) {
     if (state === "same") continue;
-    const labelled = `${label}=${fingerprint(secret)}`;
+    const labelled = `${label}=${secretFingerprint(secret)}`;
     const { name } = secret.recipe;
     await runOk(
       processes,
@@ -166,7 +166,7 @@ async function presentHashes(
   return new Map(found.map(({ Spec }) => [Spec.Name, Spec.Labels?.[label] ?? ""]));
 }
 
-/** Of the parts and not of the content: the hash of a password has another salt each time. */
-function fingerprint({ text, values }: PodmanSecret): string {
+/** Tells one state of a secret from another. Of its parts, not its content: a hash has another salt each time. */
+export function secretFingerprint({ text, values }: PodmanSecret): string {
   return createHash("sha256").update(JSON.stringify([text, ...values])).digest("hex");
 }

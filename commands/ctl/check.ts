@@ -1,0 +1,41 @@
+import { assertPassed } from "../../core/checks/check.ts";
+import { newCommand } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { repositoryFolder } from "./repository_folder.ts";
+
+export function checkCommand(context: CommandContext) {
+  return newCommand("check", {
+    summary: "Look whether the next cycle can run, and whether the last one was good",
+    examples: ["vmb ctl check", "vmb ctl check --json"],
+    exits: { 6: "something is wrong; each is named, with what to do" },
+  })
+    .argument("[dir]", "folder of the repository", ".")
+    .option("--alert", "tell Slack what fails, when it is news (the timer does)")
+    .option("--json", "print the result as JSON")
+    .action(async (dir, { alert: tellSlack, json }) => {
+      const { system, report } = context;
+      const repository = await repositoryFolder(system, dir);
+      const { openHealth } = await import("../../core/deploy/open_health.ts");
+      const health = await openHealth(system, repository, report);
+      const { healthChecks } = await import("../../core/deploy/health.ts");
+      const { runChecks } = await import("../../core/checks/check.ts");
+      const checks = await runChecks(healthChecks(health), report);
+      const { site, secrets } = health.sources;
+      const webhook = secrets.get("SLACK_FAILURE_WEBHOOK");
+      if (tellSlack && webhook !== undefined) {
+        const { alert } = await import("../../core/deploy/alert.ts");
+        const { state } = health.places;
+        await alert(system, checks, { site: site.name, webhook, state, report });
+      }
+      const failures = checks.filter(({ outcome }) => outcome === "failed").length;
+      context.result(
+        json,
+        { site: site.name, ok: failures === 0, checks },
+        () =>
+          failures === 0
+            ? `${site.name}: ${checks.length} checks, none failed\n`
+            : `${site.name}: ${failures} of ${checks.length} checks failed\n`,
+      );
+      assertPassed(`Check of ${site.name}`, checks);
+    });
+}

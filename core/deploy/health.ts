@@ -1,0 +1,170 @@
+import { type Check, type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
+import type { VmEntry } from "../config/vm_list.ts";
+import { formatBytes } from "../format/bytes.ts";
+import { certificatePaths, readCertificate } from "../pki/certificate.ts";
+import { certificateProblems } from "../pki/certificate_problem.ts";
+import { type ServiceName, services } from "../podman/service.ts";
+import { shareFiles } from "../sys/share_files.ts";
+import type { System } from "../sys/system.ts";
+import { containerState } from "./containers.ts";
+import { type DeploySources, desiredState } from "./desired.ts";
+import { fileDaemon } from "./health_file_daemon.ts";
+import { jobResults } from "./health_jobs.ts";
+import { heldLocks } from "./health_locks.ts";
+import type { ControlPlaces } from "./places.ts";
+import { planDeploy, shareTimeoutMs } from "./plan.ts";
+import { podmanInfo, shareMountPoint } from "./preflight.ts";
+import { readRecord } from "./record.ts";
+import { catalog, director, storage, storageWritable, webAnswers } from "./smoke.ts";
+import { unitStates } from "./units.ts";
+
+export interface HealthContext {
+  readonly system: System;
+  readonly places: ControlPlaces;
+  readonly sources: DeploySources;
+  readonly vms: readonly VmEntry[];
+}
+
+/** All that must be so for the next cycle to run, and for the last one to have been good. */
+export function healthChecks(context: HealthContext): readonly Check[] {
+  const { system, sources, vms } = context;
+  const { site } = sources;
+  const certificate = certificatePaths(sources.repository).certificate;
+  return [
+    ...services.map((name): Check => ({ name, run: () => container(context, name) })),
+    { name: "runtime", run: () => runtime(context) },
+    { name: "director", run: () => director(system) },
+    { name: "catalog", run: () => catalog(system) },
+    { name: "storage", run: () => storage(system) },
+    { name: "share", run: () => share(context) },
+    { name: "storage-writable", run: () => storageWritable(system) },
+    { name: "share-space", run: () => shareSpace(context) },
+    { name: "disk", run: () => disk(context) },
+    { name: "web-https", run: () => webAnswers(system, site, certificate) },
+    { name: "certificate", run: () => certificateState(context) },
+    ...site.hypervisors.map((hypervisor): Check => ({
+      name: `fd-${hypervisor.name}`,
+      run: () => fileDaemon(system, hypervisor),
+    })),
+    { name: "jobs", run: () => jobResults(system, vms) },
+    { name: "locks", run: () => heldLocks(system, site) },
+    { name: "drift", run: () => drift(context) },
+    { name: "repository", run: () => repository(context) },
+  ];
+}
+
+async function container(
+  { system, places }: HealthContext,
+  name: ServiceName,
+): Promise<CheckVerdict> {
+  const unit = `${name}.service`;
+  const state = (await unitStates(system, places, [unit])).get(unit);
+  const hint = "Run: vmb ctl fix";
+  if (state?.load !== "loaded") return failed(`there is no unit "${unit}"`, "Run: vmb ctl deploy");
+  if (state.active !== "active") return failed(`the unit is ${state.active}`, hint);
+  const found = await containerState(system, name);
+  if (found === undefined) return failed("there is no container", hint);
+  if (found.status !== "running") return failed(`the container is ${found.status}`, hint);
+  return found.health === "healthy"
+    ? passed("running and healthy")
+    : failed(`the container is ${found.health || "without a health check"}`, hint);
+}
+
+/** After an upgrade to RHEL 10, containers may still want runc, which is gone. */
+async function runtime({ system }: HealthContext): Promise<CheckVerdict> {
+  const { runtime } = await podmanInfo(system);
+  const states = await Promise.all(services.map((name) => containerState(system, name)));
+  const others = services.filter((_, index) => {
+    const used = states[index]?.runtime ?? "";
+    return used !== "" && used !== "crun";
+  });
+  if (runtime !== "crun") {
+    return failed(`podman's runtime is ${runtime}: expected crun`, "Run: vmb ctl fix");
+  }
+  return others.length === 0
+    ? passed("crun")
+    : failed(`other than crun: ${others.join(", ")}`, "Run: vmb ctl fix");
+}
+
+async function share({ system, sources: { site } }: HealthContext): Promise<CheckVerdict> {
+  const mount = await shareMountPoint(system, site);
+  if (mount === undefined) return failed(`"${site.nfs.mount}" is not mounted`, "Run: vmb ctl fix");
+  return mount.readonly
+    ? failed(`"${mount.point}" is mounted read-only`, `Run: mount -o remount,rw ${mount.point}`)
+    : passed(`${mount.source} on ${mount.point}`);
+}
+
+async function shareSpace(context: HealthContext): Promise<CheckVerdict> {
+  const { system, sources: { site } } = context;
+  if (await shareMountPoint(system, site) === undefined) {
+    return { outcome: "skipped", detail: "the share is not mounted" };
+  }
+  const space = await shareFiles(system.files, shareTimeoutMs).space(site.nfs.mount);
+  return spaceVerdict(space, `on the share "${site.nfs.mount}"`);
+}
+
+async function disk({ system }: HealthContext): Promise<CheckVerdict> {
+  const { graphRoot } = await podmanInfo(system);
+  return spaceVerdict(await system.files.space(graphRoot), `for containers in "${graphRoot}"`);
+}
+
+function spaceVerdict(
+  { free, total }: { readonly free: number; readonly total: number },
+  where: string,
+): CheckVerdict {
+  const percent = Math.floor(100 * free / Math.max(1, total));
+  const detail = `${formatBytes(free)} (${percent}%) free ${where}`;
+  if (percent < 3) return failed(detail, "Make room");
+  return percent < 10 ? warned(detail, "Make room soon") : passed(detail);
+}
+
+async function certificateState({ system, sources }: HealthContext): Promise<CheckVerdict> {
+  const { files, clock } = system;
+  const { control } = sources.site;
+  const certificate = await readCertificate(files, sources.repository);
+  if (certificate === undefined) return failed("there is none", "Run: vmb ctl certs");
+  const names = [...new Set([control.host, ...control.addresses])];
+  const problems = certificateProblems({ ...certificate, names, now: clock.now() });
+  const first = problems.find(({ severity }) => severity === "error") ?? problems[0];
+  if (first === undefined) return passed(`for ${names.join(", ")}`);
+  const verdict = first.severity === "error" ? failed : warned;
+  return verdict(first.message, first.hint);
+}
+
+/** What the next deploy would change is what is not as git says. */
+async function drift({ system, places, sources }: HealthContext): Promise<CheckVerdict> {
+  const record = await readRecord(system.files, places.state);
+  const plan = await planDeploy(system, desiredState(sources, places), record, places);
+  const different = [
+    ...plan.files.map(({ path, kind }) => `${path} (${kind})`),
+    ...plan.secrets.map(({ secret, state }) => `secret ${secret.recipe.name} (${state})`),
+    ...plan.services.filter(({ action }) => action !== "start")
+      .map(({ service, because }) => `${service}: ${because.join(", ")}`),
+    ...plan.timers.map((timer) => `${timer} does not run`),
+  ];
+  const hint = "See it with: vmb ctl deploy --dry-run";
+  if (different.length > 0) {
+    const more = different.length > 4 ? `; ${different.length - 4} more` : "";
+    return failed(
+      `not as in the repository: ${different.slice(0, 4).join("; ")}${more}`,
+      hint,
+    );
+  }
+  return plan.untested
+    ? failed("the last deploy did not end", "Run: vmb ctl deploy")
+    : passed("as in the repository");
+}
+
+async function repository({ system, sources }: HealthContext): Promise<CheckVerdict> {
+  const argv = ["git", "-C", sources.repository, "status", "--porcelain"] as const;
+  const status = await system.processes.run(argv).catch(() => undefined);
+  if (status === undefined || status.code !== 0) {
+    const said = status?.stderr.trim().split("\n")[0] ?? "git is not installed";
+    return { outcome: "skipped", detail: `not asked: ${said}` };
+  }
+  const count = status.stdout.split("\n").filter((line) => line !== "").length;
+  return count === 0 ? passed("all is committed") : warned(
+    `${count === 1 ? "1 file is" : `${count} files are`} not committed`,
+    "What is not in git is lost with this machine: git add, git commit, git push",
+  );
+}

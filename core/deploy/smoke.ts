@@ -1,0 +1,142 @@
+import { type Check, failed, passed } from "../checks/check.ts";
+import type { Site } from "../config/site.ts";
+import { VmbError } from "../error.ts";
+import { type ServiceName, services } from "../podman/service.ts";
+import { commandFailed } from "../sys/process.ts";
+import { catalogVersion } from "./catalog.ts";
+import { containerState, inContainer } from "./containers.ts";
+import { askDirector, daemonVersion } from "./monitor_console.ts";
+import type { Machine } from "./places.ts";
+
+/** Whether what was deployed does its work: each service is asked for what it is there for. */
+export function smokeChecks(machine: Machine, site: Site, certificate: string): readonly Check[] {
+  return [
+    { name: "director", run: () => director(machine) },
+    { name: "catalog", run: () => catalog(machine) },
+    { name: "storage", run: () => storage(machine) },
+    { name: "storage-writable", run: () => storageWritable(machine) },
+    { name: "api-https", run: () => apiAnswers(machine) },
+    { name: "web-https", run: () => webAnswers(machine, site, certificate) },
+  ];
+}
+
+/**
+ * Waits until all containers are healthy.
+ *
+ * @throws {VmbError} `deploy.unhealthy`
+ */
+export async function waitForHealth(
+  machine: Machine,
+  { timeoutMs = 180_000, signal }: {
+    readonly timeoutMs?: number;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
+): Promise<void> {
+  const { clock } = machine;
+  const end = clock.monotonic() + timeoutMs;
+  for (;;) {
+    const states = await Promise.all(
+      services.map(async (name) => [name, await containerState(machine, name)] as const),
+    );
+    const sick = states.filter(([, state]) => state?.health !== "healthy");
+    const [first] = sick;
+    if (first === undefined) return;
+    if (clock.monotonic() >= end) {
+      const list = sick.map(([name, state]) => `${name} is ${state?.health || "not there"}`);
+      throw new VmbError(`Not all containers became healthy: ${list.join(", ")}`, {
+        code: "deploy.unhealthy",
+        hint: `Look at: journalctl -u ${first[0]}`,
+      });
+    }
+    await clock.sleep(2000, signal);
+  }
+}
+
+export async function director(machine: Pick<Machine, "processes">) {
+  const version = daemonVersion(await askDirector(machine, "status dir"), "vmb-dir");
+  return version === undefined
+    ? failed("the Director shows no status", "Look at: journalctl -u vmb-director")
+    : passed(`Director ${version}`);
+}
+
+export async function catalog(machine: Pick<Machine, "processes">) {
+  const version = await catalogVersion(machine);
+  return version === undefined
+    ? failed("the catalog has no tables", "Run: vmb ctl deploy")
+    : passed(`version ${version}`);
+}
+
+export async function storage(machine: Pick<Machine, "processes">) {
+  const status = await askDirector(machine, "status storage=vmb-file", { timeoutMs: 60_000 });
+  const version = daemonVersion(status, "vmb-sd");
+  return version === undefined
+    ? failed(
+      "the Storage Daemon gives the Director no answer",
+      "Look at: journalctl -u vmb-storage; the Director reaches it by control.host of site.yaml",
+    )
+    : passed(`Storage Daemon ${version}`);
+}
+
+/** Where the volumes lie, in the container. */
+const archive = "/var/lib/bacula/archive";
+
+export async function storageWritable({ processes }: Pick<Machine, "processes">) {
+  const probe = `${archive}/.vmb-probe`;
+  const argv = inContainer(
+    "vmb-storage",
+    ...["dd", "if=/dev/zero", `of=${probe}`, "bs=512", "count=1", "conv=fsync"],
+  );
+  const done = await processes.run(argv, { timeoutMs: 30_000 });
+  if (done.code !== 0) {
+    throw commandFailed(
+      done,
+      "The share must be mounted read-write, and let this machine's root write",
+    );
+  }
+  await processes.run(inContainer("vmb-storage", "rm", "-f", probe), { timeoutMs: 30_000 });
+  return passed("a volume can be written on the share");
+}
+
+/** From inside the web page's container: the API is in the containers' network only. */
+async function apiAnswers({ processes }: Machine) {
+  const argv = inContainer("vmb-web", ...httpsClient("vmb-api:9097"));
+  return httpVerdict("vmb-api", await processes.run(argv, { stdin: request("vmb-api") }));
+}
+
+/** From the machine, as a browser that trusts the certificate of the repository. */
+export async function webAnswers(
+  { processes, files }: Pick<Machine, "processes" | "files">,
+  { control, ports }: Site,
+  certificate: string,
+) {
+  if (await files.inspectTarget(certificate) === undefined) {
+    return failed(`no certificate "${certificate}"`, "Run: vmb ctl certs");
+  }
+  const kind = /^[\d.]+$|:/.test(control.host) ? "-verify_ip" : "-verify_hostname";
+  const done = await processes.run([
+    ...httpsClient(`127.0.0.1:${ports.web}`),
+    ...["-CAfile", certificate, "-partial_chain", "-verify_return_error", kind, control.host],
+  ], { stdin: request(control.host), timeoutMs: 60_000 });
+  return httpVerdict("vmb-web", done);
+}
+
+function httpsClient(address: string) {
+  return ["openssl", "s_client", "-quiet", "-connect", address] as const;
+}
+
+function request(host: string): string {
+  return `GET / HTTP/1.0\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+}
+
+function httpVerdict(
+  service: ServiceName,
+  done: { readonly stdout: string; readonly stderr: string },
+) {
+  const status = /^HTTP\/[\d.]+ (\d{3})/.exec(done.stdout)?.[1];
+  if (status !== undefined && Number(status) < 500) return passed(`answers ${status} over HTTPS`);
+  const why = /verify error:[^\n]*/.exec(done.stderr)?.[0] ?? done.stderr.trim().split("\n").at(-1);
+  return failed(
+    status === undefined ? `no answer over HTTPS: ${why}` : `answers ${status}`,
+    `Look at: journalctl -u ${service}`,
+  );
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { runMain } from "../../../commands/main.ts";
+import { passwordKeys } from "../../../core/secrets/secret_key.ts";
+import { systemNetwork } from "../../../core/sys/network.ts";
+import type { System } from "../../../core/sys/system.ts";
+import { passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
+import { type FakeMachine, openFakeMachine } from "../../core/deploy/fake_machine.ts";
+import { fakeTerminal } from "../fake_terminal.ts";
+
+/** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types. */
+async function vmb(fake: FakeMachine, words: readonly string[], answer?: string) {
+  const terminal = { ...fakeTerminal(), ask: () => answer };
+  const system: System = {
+    ...fake.machine,
+    host: { ...fake.machine.host, onStopSignal: () => () => {} },
+    network: { ...systemNetwork, probeTcp: () => Promise.resolve() },
+  };
+  const code = await runMain(system, terminal, { version: "1", args: ["ctl", ...words] });
+  return { code, ...terminal.written };
+}
+
+Deno.test("vmb ctl deploy shows the plan, asks, deploys, and then has no changes", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  const nobody = await vmb(fake, ["deploy", repository]);
+  assert.deepEqual([nobody.code, fake.started.size], [2, 0]);
+  assert.match(nobody.err, /nobody to ask\n {2}hint: .*--yes/);
+
+  const dry = await vmb(fake, ["deploy", repository, "--dry-run"]);
+  assert.deepEqual([dry.code, fake.started.size], [0, 0]);
+  assert.match(dry.out, /^ {2}start vmb-director: it is inactive\n/m);
+  assert.ok(dry.out.endsWith("Nothing was changed: --dry-run\n"));
+
+  const declined = await vmb(fake, ["deploy", repository], "no");
+  assert.deepEqual([declined.code, declined.out], [0, "Nothing was changed\n"]);
+
+  const done = await vmb(fake, ["deploy", repository], "yes");
+  assert.deepEqual([done.code, done.out], [0, "Deployed: https://vmb.lab.example:9097/\n"]);
+  const again = await vmb(fake, ["deploy", repository, "--json"]);
+  assert.equal(JSON.parse(again.out).outcome, "nothing");
+  for (const { out, err } of [dry, declined, done, again]) {
+    for (const key of passwordKeys) assert.ok(!(out + err).includes(passwordOf(key)), key);
+  }
+});
+
+Deno.test("vmb ctl deploy ends with 4 where secrets or the certificate are missing", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await Deno.remove(fake.at(`${repository}/tls`), { recursive: true });
+  const certificate = await vmb(fake, ["deploy", repository, "--yes"]);
+  assert.equal(certificate.code, 4);
+  assert.match(certificate.err, /hint: Run: vmb ctl certs\n/);
+  await Deno.remove(fake.at(`${repository}/secrets.conf`));
+  const secrets = await vmb(fake, ["deploy", repository, "--yes"]);
+  assert.equal(secrets.code, 4);
+  assert.match(secrets.err, /hint: Run: vmb ctl secrets init\n/);
+  assert.equal(fake.started.size, 0);
+});
+
+Deno.test("vmb ctl check ends with 6 for a fault, and vmb ctl fix mends it", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await vmb(fake, ["deploy", repository, "--yes"]);
+  const well = await vmb(fake, ["check", repository]);
+  assert.deepEqual([well.code, /, none failed\n$/.test(well.out)], [0, true], well.err);
+
+  fake.started.delete("vmb-api");
+  const sick = await vmb(fake, ["check", repository, "--json"]);
+  assert.equal(sick.code, 6);
+  assert.match(sick.err, /^vmb: Check of .* failed: vmb-api: the unit is inactive$/m);
+  const { ok, checks } = JSON.parse(sick.out);
+  assert.equal(ok, false);
+  assert.deepEqual(
+    checks.filter(({ outcome }: { outcome: string }) => outcome === "failed")
+      .map(({ name }: { name: string }) => name),
+    ["vmb-api"],
+  );
+
+  const dry = await vmb(fake, ["fix", repository, "--dry-run"]);
+  assert.deepEqual([dry.code, dry.out], [0, "  Restart vmb-api: the unit is inactive\n"]);
+  assert.ok(!fake.started.has("vmb-api"));
+  const fixed = await vmb(fake, ["fix", repository]);
+  assert.deepEqual([fixed.code, fixed.out], [0, "done  Restart vmb-api: healthy again\n"]);
+  const idle = await vmb(fake, ["fix", repository]);
+  assert.deepEqual([idle.code, idle.out], [0, "Nothing that fix could mend\n"]);
+});
+
+Deno.test("vmb ctl teardown asks, and takes data only for a site that is named", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await vmb(fake, ["deploy", repository, "--yes"]);
+  fake.volumes.add("vmb-catalog");
+  assert.equal((await vmb(fake, ["teardown", repository])).code, 2);
+  assert.equal((await vmb(fake, ["teardown", repository], "no")).out, "Nothing was changed\n");
+  const wrong = await vmb(fake, ["teardown", repository, "--purge-data", "--confirm", "lab"]);
+  assert.equal(wrong.code, 2);
+  assert.equal(fake.started.size, 5);
+  const done = await vmb(fake, ["teardown", repository, "--yes"]);
+  assert.equal(done.code, 0);
+  assert.match(done.out, /\nKept: the volumes of podman with the catalog, and the share\n$/);
+  assert.deepEqual([fake.started.size, fake.volumes.size], [0, 1]);
+  const name = 'Lab "A" $x 100% ü';
+  const purged = await vmb(fake, ["teardown", repository, "--purge-data", "--confirm", name]);
+  assert.match(purged.out, /\nRemoved with their data: vmb-catalog\n$/);
+});

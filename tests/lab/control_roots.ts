@@ -1,0 +1,53 @@
+import { runOk, systemProcesses } from "../../core/sys/process.ts";
+
+const keyrings = "/usr/share/keyrings";
+
+/** Systems of Debian 13 that the control VM is made of; each is unpacked once, and kept in /var/tmp. */
+const roots = {
+  /** The machine itself. */
+  machine: {
+    path: "/var/tmp/vmb-control-root",
+    variant: "important",
+    packages: [
+      ...["podman", "crun", "netavark", "aardvark-dns", "nftables", "iptables", "passt"],
+      ...["systemd-sysv", "dbus", "linux-image-cloud-amd64", "openssh-server", "iproute2"],
+      ...["curl", "openssl", "nfs-kernel-server", "nfs-common", "git", "ca-certificates"],
+      "systemd-timesyncd",
+    ],
+  },
+  /** What stands in for the images: no registry is asked. */
+  image: {
+    path: "/var/tmp/vmb-control-image",
+    variant: "apt",
+    packages: [
+      ...["postgresql-17", "bacula-director", "bacula-director-pgsql", "bacula-sd"],
+      ...["bacula-console", "bacula-common", "nginx-light", "php8.4-fpm", "openssl", "procps"],
+    ],
+  },
+  /** QEMU 7.2 of Debian 12 crashes the kernel of the machine under multi-threaded TCG. */
+  qemu: {
+    path: "/var/tmp/vmb-control-qemu",
+    variant: "extract",
+    packages: ["base-files", "qemu-system-x86", "seabios"],
+  },
+} as const;
+
+/** Returns the folder of a system, and unpacks it first where it is not there. */
+export async function controlRoot(name: keyof typeof roots): Promise<string> {
+  const { path, variant, packages } = roots[name];
+  if (await exists(path)) return path;
+  const folder = `${path}.new`;
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await runOk(systemProcesses, [
+    "mmdebstrap",
+    ...["--quiet", `--variant=${variant}`, `--include=${packages.join(",")}`],
+    ...await exists(`${keyrings}/debian-archive-keyring.gpg`) ? [] : ["--keyring", keyrings],
+    ...["trixie", folder, "http://deb.debian.org/debian"],
+  ], { timeoutMs: 1_800_000 });
+  await Deno.rename(folder, path);
+  return path;
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,189 @@
+import { fileURLToPath } from "node:url";
+import {
+  type Argv,
+  type Completed,
+  runOk,
+  type RunOptions,
+  systemProcesses,
+} from "../../core/sys/process.ts";
+import { controlRoot, exists } from "./control_roots.ts";
+import { waitFor } from "./wait.ts";
+
+/** A control VM that systemd booted, with podman 5.4.2, an NFS share that it serves to itself, and ssh. */
+export interface ControlVm extends AsyncDisposable {
+  /** Runs a line of its shell as root; a status other than 0 is an error. */
+  sh(line: string, options?: RunOptions): Promise<string>;
+  /** Like `sh`, whatever the status. */
+  attempt(line: string, options?: RunOptions): Promise<Completed>;
+  write(path: string, text: string): Promise<void>;
+  /** Waits until it answers by ssh. */
+  up(): Promise<void>;
+}
+
+/** The images that site.yaml names in the lab. */
+export const labImages = {
+  postgres: "localhost/vmb-lab/postgres:17-lab",
+  bacularis: "localhost/vmb-lab/bacularis:15.0.3-trixie",
+} as const;
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const folder = "/var/tmp/vmb-control-lab";
+
+/**
+ * Boots a new control VM. Its second disk, at /mnt/lab, has the program and a store with the stand-in images.
+ *
+ * @param vmb the built program
+ * @param cpus a second one halves the time, and needs both cores of a small machine
+ */
+export async function openControlVm(
+  { vmb, cpus = 2 }: { readonly vmb: string; readonly cpus?: number },
+): Promise<ControlVm> {
+  await using undo = new AsyncDisposableStack();
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const key = `${folder}/key`;
+  if (!await exists(key)) await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
+  const root = await controlRoot("machine");
+  await run("sh", here("control/prepare.sh"), root, `${key}.pub`);
+  const base = `${folder}/base.raw`;
+  if (!await exists(base)) await makeDisk(base, root, "12G");
+  const work = await Deno.makeTempDir({ dir: folder, prefix: "run-" });
+  undo.defer(() => Deno.remove(work, { recursive: true }));
+  await run("cp", "--sparse=always", "--reflink=auto", base, `${work}/vda.raw`);
+  await Deno.mkdir(`${work}/lab`);
+  await run("cp", vmb, `${work}/lab/vmb`);
+  await run("cp", "-a", await imageStore(), `${work}/lab/store`);
+  await makeDisk(`${work}/vdb.raw`, `${work}/lab`, "1G");
+
+  const boot = `${root}/boot`;
+  const names = await Array.fromAsync(Deno.readDir(boot), ({ name }) => name);
+  const newest = (prefix: string) => names.filter((name) => name.startsWith(prefix)).sort().at(-1);
+  const port = freePort();
+  const qemu = new Deno.Command("unshare", {
+    args: [
+      ...["--mount", "sh", here("in_root.sh"), await controlRoot("qemu")],
+      ...[`${work}:/tmp/work`, `${boot}:/tmp/boot`, "--", "qemu-system-x86_64"],
+      ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", String(cpus), "-m", "3072"],
+      ...["-display", "none", "-nodefaults", "-no-user-config", "-monitor", "none"],
+      ...["-serial", "file:/tmp/work/console.log"],
+      ...[
+        "-kernel",
+        `/tmp/boot/${newest("vmlinuz-")}`,
+        "-initrd",
+        `/tmp/boot/${newest("initrd.")}`,
+      ],
+      ...["-append", "root=/dev/vda rw console=ttyS0 mitigations=off quiet systemd.show_status=no"],
+      ...["-drive", "file=/tmp/work/vda.raw,format=raw,if=virtio,cache=unsafe"],
+      ...["-drive", "file=/tmp/work/vdb.raw,format=raw,if=virtio,cache=unsafe,readonly=on"],
+      ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:22`],
+      ...["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"],
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  undo.defer(async () => {
+    try {
+      qemu.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await qemu.status;
+  });
+
+  const ssh: Argv = [
+    ...["ssh", "-q", "-i", key, "-p", String(port), "-o", "StrictHostKeyChecking=no"] as const,
+    ...["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"],
+    "root@127.0.0.1",
+  ];
+  const attempt = (line: string, options: RunOptions = {}) =>
+    systemProcesses.run([...ssh, line], { timeoutMs: 1_800_000, ...options });
+  const vm: Omit<ControlVm, keyof AsyncDisposable> = {
+    attempt,
+    async sh(line, options) {
+      const done = await attempt(line, options);
+      if (done.code === 0) return done.stdout;
+      throw new Error(`${line}: status ${done.code}\n${done.stdout}\n${done.stderr}`);
+    },
+    async write(path, text) {
+      await vm.sh(`cat > '${path}'`, { stdin: text });
+    },
+    async up() {
+      await waitFor(
+        async () => {
+          const done = await attempt("true", { timeoutMs: 15_000 }).catch(() => undefined);
+          return done?.code === 0 || undefined;
+        },
+        {
+          what: "ssh of the control VM",
+          deadlineMs: 400_000,
+          everyMs: 1000,
+          evidence: async () =>
+            (await Deno.readTextFile(`${work}/console.log`).catch(() => "")).slice(-3000),
+        },
+      );
+    },
+  };
+  await vm.up();
+  const cleanup = undo.move();
+  return { ...vm, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
+}
+
+/** Brings the program into place, and mounts the share. */
+export async function furnish(vm: ControlVm): Promise<void> {
+  await vm.sh("install -m 0755 /mnt/lab/vmb /usr/local/bin/vmb");
+  await vm.sh("mountpoint -q /mnt/backup || mount /mnt/backup");
+  for (const image of Object.values(labImages)) await vm.sh(`podman image exists ${image}`);
+}
+
+/**
+ * A store of podman with one image under all names: a Debian with the programs of the five containers, and with
+ * what their entry points are in the lab.
+ */
+async function imageStore(): Promise<string> {
+  const store = `${folder}/store`;
+  if (await exists(store)) return store;
+  const root = await controlRoot("image");
+  const [bin, htdocs] = [`${root}/usr/bin`, `${root}/var/www/bacularis/htdocs`];
+  const entry = `${root}/usr/local/bin/docker-entrypoint.sh`;
+  await run("install", "-D", "-m", "0755", here("control/postgres.sh"), entry);
+  await run("install", "-m", "0644", here("control/docker-entrypoint.inc"), root);
+  await run("install", "-D", "-m", "0644", here("control/index.php"), `${htdocs}/index.php`);
+  // Debian's own choose a cluster by Perl, which takes seconds there.
+  const clients = ["psql", "pg_isready", "pg_dump", "pg_restore", "createdb"];
+  for (const name of [...clients, "pg_ctl", "initdb", "postgres"]) {
+    await run("ln", "-sfn", `/usr/lib/postgresql/17/bin/${name}`, `${bin}/${name}`);
+  }
+  const tar = `${folder}/image.tar`;
+  const excluded = unneeded.map((path) => `--exclude=${path}`);
+  await run("tar", "-C", root, "-cf", tar, ...excluded, ".");
+  await Deno.mkdir(`${store}.new`, { recursive: true });
+  await run(
+    ...["unshare", "--mount", "sh", here("control/import.sh")] as const,
+    ...[await controlRoot("machine"), `${store}.new`, tar, ...Object.values(labImages)],
+  );
+  await Deno.remove(tar);
+  await Deno.rename(`${store}.new`, store);
+  return store;
+}
+
+const unneeded = [
+  ...["./dev", "./proc", "./sys", "./var/cache", "./var/lib/apt", "./var/lib/postgresql/17"],
+  ...["doc", "man", "locale", "i18n", "perl", "perl5"].map((name) => `./usr/share/${name}`),
+  ...["*libLLVM*", "*llvmjit*", "*libz3*", "*/bitcode"],
+];
+
+async function makeDisk(path: string, content: string, size: string): Promise<void> {
+  await run("truncate", "--size", size, `${path}.new`);
+  await run("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", "-d", content, `${path}.new`);
+  await Deno.rename(`${path}.new`, path);
+}
+
+async function run(...argv: Argv): Promise<void> {
+  await runOk(systemProcesses, argv, { timeoutMs: 900_000 });
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
