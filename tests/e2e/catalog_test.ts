@@ -41,8 +41,9 @@ function withDatabase(
         }
         assert.equal(verb, "run");
         const make = rest.some((word) => word === "--env=MAKE=yes") ? "yes" : "no";
-        const stdin = options.stdin?.replaceAll("/usr/share/bacula-director", `${root}/$&`)
-          .replaceAll("/tmp/make-tables", `${copy}.tables`);
+        const stdin = options.stdin &&
+          String(options.stdin).replaceAll("/usr/share/bacula-director", `${root}/$&`)
+            .replaceAll("/tmp/make-tables", `${copy}.tables`);
         return await systemProcesses.run(["sh", "-s"], {
           ...{ ...options, ...(stdin !== undefined && { stdin }) },
           env: { ...env, MAKE: make, PGDATABASE: "bacula" },

@@ -69,7 +69,7 @@ export async function openFakeMachine(): Promise<FakeMachine> {
     { stdin = "" }: RunOptions,
   ): Promise<Partial<Completed>> {
     if (argv[0] === "systemctl") return await systemctl(argv);
-    if (argv[0] === "podman") return await podman(argv, words, stdin);
+    if (argv[0] === "podman") return await podman(argv, words, String(stdin));
     if (words.startsWith("openssl passwd")) {
       return { stdout: `$6$${argv[4]}$${"x".repeat(86)}\n` };
     }
