@@ -57,6 +57,7 @@ dnsmasq                                     dnsmasq-base                dnsmasq
 strace                                      strace                      strace
 python3                                     python3                     python3
 git                                         git                         git
+curl                                        curl                        curl
 nbdkit                                      nbdkit                      nbdkit
 nbdinfo                                     libnbd-bin                  libnbd
 zstd                                        zstd                        zstd

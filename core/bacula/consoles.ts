@@ -9,17 +9,11 @@ const monitorCommands = [
   ...[".api", ".jobs", ".clients", ".pools", ".storages", ".status", ".messages"],
 ];
 
-const everything = [
-  ...[
-    "Job ACL",
-    "Client ACL",
-    "Storage ACL",
-    "Schedule ACL",
-    "Pool ACL",
-    "FileSet ACL",
-    "Catalog ACL",
-  ],
-] as const;
+/** A console sees nothing of a kind of resource unless it is told to. */
+const everything: readonly Line[] = [
+  ...["Job ACL", "Client ACL", "Storage ACL", "Schedule ACL", "Pool ACL", "FileSet ACL"],
+  "Catalog ACL",
+].map((acl) => [acl, list(["*all*"])]);
 
 /** Consoles that the Director knows: one that may do all, and one that may only look. */
 export function directorConsoles(places: BaculaPlaces): readonly Resource[] {
@@ -69,7 +63,7 @@ function knownConsole(
       ["Name", name],
       { include: `${places.secrets}/${secretFiles[secret].name}` },
       ...lines,
-      ...everything.map((acl): Line => [acl, list(["*all*"])]),
+      ...everything,
     ],
   };
 }

@@ -52,11 +52,6 @@ function mail({ mail }: Pick<Site, "mail">, destination: string): readonly Line[
   const command = ["/usr/sbin/bsmtp", "-h", mail.relay, "-f", mail.from, "-s"];
   return [
     ["mailcommand", `${baculaCommand(command)} "${subject}" %r`],
-    [destination, syntax(`${listed(mail.recipients)} = all, !skipped`)],
+    [destination, syntax(`${list(mail.recipients).syntax} = all, !skipped`)],
   ];
-}
-
-function listed(addresses: readonly string[]): string {
-  const value = list(addresses);
-  return typeof value === "object" ? value.syntax : String(value);
 }

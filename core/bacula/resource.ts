@@ -20,8 +20,8 @@ export function syntax(words: string): Value {
   return { syntax: words };
 }
 
-/** A list of texts, as `CommandACL` takes it. */
-export function list(texts: readonly string[]): Value {
+/** A list of texts, as `CommandACL` takes it, or the recipients of mail. */
+export function list(texts: readonly string[]): { readonly syntax: string } {
   return { syntax: texts.map(quote).join(", ") };
 }
 

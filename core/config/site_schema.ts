@@ -1,12 +1,7 @@
-import {
-  parseAddress,
-  parseExport,
-  parseMailAddress,
-  parseMountPath,
-  parseRelay,
-} from "./address.ts";
+import { parseAddress, parseMailAddress, parseRelay } from "./address.ts";
 import { parseCycleStart } from "./cycle_start.ts";
 import { parseImageName } from "./image_name.ts";
+import { parseExport, parseMountPath } from "./nfs_mount.ts";
 import { hypervisorNameFault, nameFault } from "./safe_name.ts";
 import { schemaParts } from "./schema_parts.ts";
 import type { Parsed } from "./setting_type.ts";

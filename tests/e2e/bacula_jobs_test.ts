@@ -3,12 +3,15 @@ import { vmJobName } from "../../core/bacula/names.ts";
 import { nameArgument } from "../../core/config/escaped_name.ts";
 import { runOk, systemProcesses } from "../../core/sys/process.ts";
 import { type BaculaSite, openBaculaSite } from "../lab/bacula_site.ts";
+import { waitFor } from "../lab/wait.ts";
 
 /** What rendered configurations do in real daemons; the program on the hypervisor is a stand-in. */
 const awkward = 'wiki "old" $x 100% ü';
 const list = JSON.stringify({
   vms: [
+    { name: "first", hypervisor: "hv1", priority: 5 },
     { name: "web", hypervisor: "hv1", priority: 10 },
+    { name: "later", hypervisor: "hv1", priority: 15 },
     { name: awkward, hypervisor: "hv1", priority: 20 },
     { name: "broken", hypervisor: "hv1", priority: 30 },
   ],
@@ -18,6 +21,7 @@ let site: BaculaSite;
 
 Deno.test.beforeAll(async () => {
   const bin = await Deno.makeTempDir({ prefix: "vmb-bin-" });
+  await Deno.writeTextFile(`${bin}/calls`, "");
   await Deno.writeTextFile(`${bin}/vmb`, standIn, { mode: 0o755 });
   site = await openBaculaSite({ release: "15.0.3", list, vmb: `${bin}/vmb` });
   await Deno.writeTextFile(`${bin}/share`, site.share);
@@ -32,10 +36,14 @@ Deno.test.afterAll(async () => {
 const standIn = `#!/bin/sh
 set -eu
 echo "called:$(printf ' <%s>' "$@")"
+here=$(dirname "$0")
+echo "begin $3" >>"$here/calls"
+trap 'echo "end $3" >>"$here/calls"' EXIT
+if [ "$3" = first ]; then while [ ! -e "$here/go" ]; do sleep 0.1; done; fi
 [ "$3" != broken ] || { echo "check failed: no space"; exit 6; }
 vm=$3
-[ "$vm" = web ] || vm='${awkward}'
-folder=$(cat "$(dirname "$0")/share")/hv1/$vm
+case $vm in /*) vm='${awkward}' ;; esac
+folder=$(cat "$here/share")/hv1/$vm
 mkdir -p "$folder/2026-11-21-120000/configs" "$folder/.2026-11-28-120000.partial"
 for name in backup-metadata.json checksums.sha256 vm.xml vm-vda.qcow2 vm-vda.blockmap configs/x.txt; do
   echo "$name" >"$folder/2026-11-21-120000/$name"
@@ -65,6 +73,24 @@ Deno.test("the job of a VM hands over the level that Bacula decides", async () =
   const job = await site.ended(await site.queue("vm-web", "level=Incremental"));
   assert.equal(job.status, "T", job.log);
   assert.match(job.log, /<--level> <Incremental>/);
+});
+
+Deno.test("jobs that wait run one at a time, in the order of their priorities", async () => {
+  const bin = site.places.hypervisor.vmb.replace(/\/[^/]*$/, "");
+  const first = await site.queue("vm-first");
+  await waitFor(
+    async () => (await Deno.readTextFile(`${bin}/calls`)).includes("begin first") || undefined,
+    { what: "the first job", deadlineMs: 30_000 },
+  );
+  await Deno.writeTextFile(`${bin}/calls`, "");
+  const jobs = [first];
+  for (const vm of [awkward, "later", "web"]) jobs.push(await site.queue(vmJobName(vm)));
+  await Deno.writeTextFile(`${bin}/go`, "");
+  for (const job of jobs) assert.equal((await site.ended(job)).status, "T");
+  assert.deepEqual((await Deno.readTextFile(`${bin}/calls`)).trim().split("\n"), [
+    "end first",
+    ...["web", "later", nameArgument(awkward)].flatMap((vm) => [`begin ${vm}`, `end ${vm}`]),
+  ]);
 });
 
 Deno.test("a job fails with vmb, says why, and is noted by the Director", async () => {

@@ -3,7 +3,12 @@ import { fileURLToPath } from "node:url";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const installer = `${repository}install.sh`;
-const scripts = ["install.sh", ".ci/run", "scripts/launcher.sh"];
+const scripts = [
+  ...["install.sh", ".ci/run", "scripts/launcher.sh"],
+  ...["dump-catalog.sh", "job-failed.sh", "week-summary.sh"].map((hook) =>
+    `templates/bacula/${hook}`
+  ),
+];
 
 Deno.test({
   name: "shellcheck finds nothing in the scripts",

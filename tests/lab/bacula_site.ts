@@ -179,8 +179,15 @@ export async function openBaculaSite(
       return Number(id);
     },
     async ended(id) {
-      await console("admin", `wait jobid=${id}`);
-      const job = await console("admin", `llist jobid=${id}`);
+      const job = await waitFor(async () => {
+        const said = await console("admin", `llist jobid=${id}`);
+        return /^\s*jobstatus: [^CR]$/m.test(said) ? said : undefined;
+      }, {
+        what: `the end of job ${id}`,
+        deadlineMs: 120_000,
+        everyMs: 250,
+        evidence: () => console("admin", "status director", `list joblog jobid=${id}`),
+      });
       const field = (name: string) => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(job)?.[1] ?? "";
       return {
         id,
