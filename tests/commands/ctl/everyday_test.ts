@@ -225,7 +225,7 @@ Deno.test("vmb ctl cancel says when the hypervisor runs nothing, or was not reac
   assert.equal(running.code, 1);
   assert.match(
     running.err,
-    /vmb: not ended[\s\S]*hint: Try again on hv1: \/usr\/local\/bin\/vmb hv cancel broken /,
+    /vmb: not ended[\s\S]*hint: Try again on hv1: vmb hv cancel broken --job-id 3/,
   );
 });
 
