@@ -249,7 +249,7 @@ Deno.test("nothing is left when the File Daemon and what it runs are ended toget
   assert.equal((await bacula.ended(jobId)).status, "f");
   assert.deepEqual(await backupsOf(guest.name), before);
   await assertUndisturbed(site, guest);
-  await site.configure({ BANDWIDTH_LIMIT: "0" });
+  await site.configure({ BANDWIDTH_LIMIT: "" });
   assertEnded(await ctl("run", guest.name, "--wait"), 0);
 });
 
