@@ -3,11 +3,11 @@ import { inventoryHypervisor, inventoryVm } from "../config/inventory_vm.ts";
 import type { Remote } from "../deploy/remote.ts";
 import type { SiteHypervisor } from "../config/site.ts";
 import type { Clock } from "../sys/clock.ts";
-import { commandFailed } from "../sys/process.ts";
+import { commandFailed, showArgv } from "../sys/process.ts";
 import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import type { Bconsole } from "./bconsole.ts";
 import { consoleLine } from "./console_line.ts";
-import { getJob, type Job } from "./job.ts";
+import { getJob } from "./job.ts";
 import { jobHistory } from "./job_history.ts";
 import { activeJobs } from "./jobs_now.ts";
 import { vmJobName } from "./names.ts";
@@ -45,53 +45,80 @@ export async function cancelJob(
   },
 ): Promise<Cancellation> {
   const job = await getJob(bconsole, id);
-  const canceled = job.result === "active" &&
-    await cancelInBacula(bconsole, job, { clock, signal });
+  const canceled = job.result === "active";
   const vm = vmOfJob(inventory, job.job);
   const result = { jobId: id, job: job.job, vm, hypervisor: undefined, canceled, stopped: false };
-  if (vm === undefined) return result;
+  const said = canceled ? await sayCancel(bconsole, id) : "";
+  if (vm === undefined) {
+    if (canceled) await waitForEnd(bconsole, id, { said, clock, signal });
+    return result;
+  }
   const { hypervisor } = inventoryVm(inventory, vm);
-  const { vmb } = sitePlaces(inventory.site).hypervisor;
   const way = remote(inventoryHypervisor(inventory, hypervisor));
+  const { vmb } = sitePlaces(inventory.site).hypervisor;
+  const stop = () => stopThere(way, vmb, { vm, id, ended: !canceled });
+  let stopped = await stop();
+  if (canceled) {
+    await waitForEnd(bconsole, id, { said, clock, signal });
+    // The File Daemon may have started it after it was looked for.
+    if (!stopped) stopped = await stop();
+  }
+  return { ...result, hypervisor, stopped };
+}
+
+/** @returns whether there was a run to stop */
+async function stopThere(
+  way: Remote,
+  vmb: string,
+  { vm, id, ended }: { readonly vm: string; readonly id: number; readonly ended: boolean },
+): Promise<boolean> {
   const completed = await way.run([vmb, "hv", "cancel", vm, "--job-id", String(id)], {
     timeoutMs: 400_000,
   }).catch((thrown) => {
     const { message, hint } = toVmbError(thrown);
+    const state = ended ? "has ended" : "is canceled";
     throw new VmbError(
-      `Job ${id} has ended in Bacula, but may still run on ${hypervisor}: ${message}`,
-      { code: "bacula.may-run-on", hint, cause: thrown },
+      `Job ${id} ${state} in Bacula, but may still run on ${way.name}: ${message}`,
+      {
+        code: "bacula.may-run-on",
+        hint,
+        cause: thrown,
+      },
     );
   });
-  const nothingRan = completed.code === exitCodes.notFound;
-  if (completed.code !== exitCodes.ok && !nothingRan) {
-    throw commandFailed(
-      completed,
-      `Try again on ${hypervisor}: vmb hv cancel '${vm}' --job-id ${id}`,
-    );
-  }
-  return { ...result, hypervisor, stopped: !nothingRan };
+  if (completed.code === exitCodes.notFound) return false;
+  if (completed.code === exitCodes.ok) return true;
+  throw commandFailed(
+    completed,
+    `Try again on ${way.name}: ${showArgv(["vmb", "hv", "cancel", vm, "--job-id", String(id)])}`,
+  );
+}
+
+async function sayCancel(bconsole: Bconsole, id: number): Promise<string> {
+  const [answer = ""] = await bconsole.say(consoleLine("cancel", ["jobid", String(id)], "yes"));
+  return answer.split("\n").at(-1) ?? "";
 }
 
 /** How long the Director may take to end a job that it was told to cancel. */
 const patienceMs = 60_000;
 
 /** The answer to `cancel` is no proof: the job has ended when the catalog says so. */
-async function cancelInBacula(
+async function waitForEnd(
   bconsole: Bconsole,
-  { id }: Job,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<boolean> {
-  const [answer = ""] = await bconsole.say(consoleLine("cancel", ["jobid", String(id)], "yes"));
+  id: number,
+  { said, clock, signal }: {
+    readonly said: string;
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
   const until = clock.monotonic() + patienceMs;
   while ((await getJob(bconsole, id)).result === "active") {
     if (clock.monotonic() > until) {
-      throw new VmbError(`Bacula did not cancel job ${id}: ${answer.split("\n").at(-1)}`, {
-        code: "bacula.refused",
-      });
+      throw new VmbError(`Bacula did not cancel job ${id}: ${said}`, { code: "bacula.refused" });
     }
     await clock.sleep(300, signal);
   }
-  return true;
 }
 
 /**

@@ -1,9 +1,9 @@
 import type { Bconsole } from "./bconsole.ts";
 import { consoleLine } from "./console_line.ts";
 import { parseStatus } from "./console_records.ts";
-import { jobLevel, jobResult, parseCount } from "./job_state.ts";
+import { jobLevel, type JobResult, jobResult, parseCount } from "./job_state.ts";
 
-/** A job that the Director has at hand: it waits or runs, or was canceled and is being ended. */
+/** A job that the Director has at hand: it waits or runs, or it failed or was canceled and is being ended. */
 export interface ActiveJob {
   readonly id: number;
   /** Name of the job's resource. */
@@ -12,7 +12,8 @@ export interface ActiveJob {
   /** Bacula's words: `is running`, `is waiting for higher priority jobs to finish`. */
   readonly state: string;
   readonly running: boolean;
-  readonly canceled: boolean;
+  /** Known before the catalog has it, which may be long: the Director also waits for a script to end. */
+  readonly result: JobResult;
   readonly priority: number;
   readonly queuedAt: Date;
 }
@@ -29,7 +30,7 @@ export async function activeJobs(bconsole: Bconsole): Promise<readonly ActiveJob
       level: jobLevel(level),
       state,
       running: status === "R",
-      canceled: jobResult(status, 0) === "canceled",
+      result: jobResult(status, 0),
       priority: parseCount(record["priority"]),
       queuedAt: new Date(parseCount(record["schedtime_epoch"]) * 1000),
     }];

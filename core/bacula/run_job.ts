@@ -50,9 +50,12 @@ export async function queueJob(
   );
   const [, id] = /^Job queued\. JobId=(\d+)$/m.exec(answer) ?? [];
   if (id !== undefined) return Number(id);
-  throw new VmbError(`Bacula did not queue the job of VM "${vm}": ${answer.split("\n").at(-1)}`, {
-    code: "bacula.refused",
-  });
+  throw new VmbError(
+    `Bacula did not queue the job of VM "${vm}": ${
+      answer.split("\n").filter(Boolean).slice(-3).join(" | ")
+    }`,
+    { code: "bacula.refused" },
+  );
 }
 
 /** How long the Director may be away while a job is waited for: it may be restarted. */

@@ -5,6 +5,7 @@ import { toVmbError, VmbError } from "../error.ts";
 import type { LiveRun } from "../recovery/live_runs.ts";
 import type { Bconsole } from "./bconsole.ts";
 import { findJob } from "./job.ts";
+import { activeJobs } from "./jobs_now.ts";
 import type { JobResult } from "./job_state.ts";
 import { sitePlaces } from "./places.ts";
 
@@ -61,7 +62,8 @@ async function straysOn(
   const suspects: Stray[] = [];
   for (const { vm, jobId, since } of await runs()) {
     if (jobId === null) continue;
-    const result = (await findJob(bconsole, jobId))?.result ?? "unknown";
+    const atHand = (await activeJobs(bconsole)).find(({ id }) => id === jobId);
+    const result = (atHand ?? await findJob(bconsole, jobId))?.result ?? "unknown";
     if (result !== "active") suspects.push({ hypervisor, vm, jobId, result, since });
   }
   if (suspects.length === 0) return [];

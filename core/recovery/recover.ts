@@ -1,5 +1,6 @@
 import { toVmbError, VmbError } from "../error.ts";
 import { journalPaths, reopenJournal, runOfJournal } from "./journal.ts";
+import { liveRuns } from "./live_runs.ts";
 import { type UndoOptions, undoRun } from "./undo.ts";
 
 export interface Recovery {
@@ -25,6 +26,8 @@ export async function recover(
 ): Promise<readonly Recovery[]> {
   const { files } = options.system;
   const recoveries: Recovery[] = [];
+  // Looking at them forgets the dead.
+  await liveRuns(files, stateFolder);
   for (const path of await journalPaths(files, stateFolder)) {
     const run = runOfJournal(path);
     let vm = "";

@@ -226,12 +226,14 @@ Deno.test("a backup goes on to its end when the File Daemon is killed", async ()
   });
   await bacula.fileDaemon.end("SIGKILL");
   bacula.fileDaemon.start();
-  assert.equal((await bacula.ended(jobId)).status, "f");
   await waitFor(async () => (await liveRuns()).length === 0 || undefined, {
     what: "the end of the run",
     deadlineMs: 60_000,
   });
-  assert.equal((await backupsOf(guest.name)).length, before.length + 1);
+  assert.equal((await bacula.ended(jobId)).status, "f");
+  const after = await backupsOf(guest.name);
+  assert.equal(after.length, before.length + 1);
+  assert.equal(after.at(-1).manifest.baculaJobId, jobId);
   await assertUndisturbed(site, guest);
 });
 
@@ -247,7 +249,7 @@ Deno.test("nothing is left when the File Daemon and what it runs are ended toget
   assert.equal((await bacula.ended(jobId)).status, "f");
   assert.deepEqual(await backupsOf(guest.name), before);
   await assertUndisturbed(site, guest);
-  await site.configure({ BANDWIDTH_LIMIT: "0" });
+  await site.configure({ BANDWIDTH_LIMIT: "" });
   assertEnded(await ctl("run", guest.name, "--wait"), 0);
 });
 

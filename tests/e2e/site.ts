@@ -182,6 +182,7 @@ export async function assertUndisturbed(site: Site, guest: Guest): Promise<void>
   assert.deepEqual(await names(site.scratch), [], "scratch files are left");
   assert.deepEqual(await names(`${site.state}/journal`), [], "a journal is left");
   assert.deepEqual(await names(`${site.state}/runs`), [], "staging files are left");
+  assert.deepEqual(await names(`${site.state}/live`), [], "a run is still announced");
   const folder = `${site.root}/${hypervisorName}/${guest.name}`;
   const partials = (await names(folder)).filter((name) => name.startsWith("."));
   assert.deepEqual(partials, [], "a partial backup is left");

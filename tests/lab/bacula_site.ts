@@ -148,6 +148,8 @@ export async function openBaculaSite(
     const config = `${places.config}/${who === "admin" ? "bconsole" : "monitor"}.conf`;
     const { stdout } = await systemProcesses.run(tools.argv("bconsole", "-n", "-c", config), {
       stdin: [...commands, "quit", ""].join("\n"),
+      // When a File Daemon dies, the Director takes a minute to end its job.
+      timeoutMs: 180_000,
     });
     return stdout;
   }

@@ -223,7 +223,10 @@ Deno.test("vmb ctl cancel says when the hypervisor runs nothing, or was not reac
   await using stubborn = await openControl({ hypervisor: { code: 1, stderr: "vmb: not ended" } });
   const running = await stubborn.run("ctl", "cancel", "3");
   assert.equal(running.code, 1);
-  assert.match(running.err, /vmb: not ended[\s\S]*hint: Try again on hv1: vmb hv cancel 'broken'/);
+  assert.match(
+    running.err,
+    /vmb: not ended[\s\S]*hint: Try again on hv1: vmb hv cancel broken --job-id 3/,
+  );
 });
 
 Deno.test("vmb ctl restore shows the command of the hypervisor, or runs it there", async () => {

@@ -21,7 +21,7 @@ for (const release of releases) {
     const [job, ...others] = await activeJobs(bconsole);
     assert.deepEqual(others, []);
     assert.deepEqual([job?.id, job?.job, job?.level, job?.priority], [2, "vm-slow", "full", 40]);
-    assert.deepEqual([job?.running, job?.canceled], [false, false]);
+    assert.deepEqual([job?.running, job?.result], [false, "active"]);
     assert.match(job?.state ?? "", /^is waiting/);
     assert.match(job?.queuedAt.toISOString() ?? "", /^2026-11-22T04:52:\d\d\.000Z$/);
   });

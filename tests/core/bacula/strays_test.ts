@@ -13,7 +13,10 @@ function run(vm: string, jobId: number | null): LiveRun {
 }
 
 /** Hypervisors that tell of their runs, question by question; the last answer stays. */
-async function search(answers: Readonly<Record<string, readonly (readonly LiveRun[] | Error)[]>>) {
+async function search(
+  answers: Readonly<Record<string, readonly (readonly LiveRun[] | Error)[]>>,
+  said: Readonly<Record<string, string>> = {},
+) {
   const asked = new Map<string, number>();
   const remote = ({ name }: { readonly name: string }): Remote => {
     const answer = (): Promise<Completed> => {
@@ -26,7 +29,7 @@ async function search(answers: Readonly<Record<string, readonly (readonly LiveRu
     };
     return { name, run: answer, runOk: answer };
   };
-  const bconsole = openBconsole({ processes: recordedConsole("15.0.3"), argv: ["bconsole"] });
+  const bconsole = openBconsole({ processes: recordedConsole("15.0.3", said), argv: ["bconsole"] });
   return await findStrays(bconsole, await parseTexts(exampleTexts), remote);
 }
 
@@ -40,6 +43,12 @@ Deno.test("findStrays finds runs whose jobs have ended, or are unknown", async (
     strays.map(({ hypervisor, vm, jobId, result }) => [hypervisor, vm, jobId, result]),
     [["hv1", "web", 1, "ok"], ["hv2", "broken", 3, "failed"], ["hv2", "old", 999, "unknown"]],
   );
+});
+
+Deno.test("findStrays finds the run of a job that the Director is still ending", async () => {
+  const status = "jobid=2\nname=vm-slow\nlevel=F\nstatus=A\nschedtime_epoch=1\npriority=1";
+  const { strays } = await search({ hv1: [[run("slow", 2)]] }, { ".status dir running": status });
+  assert.deepEqual(strays.map(({ jobId, result }) => [jobId, result]), [[2, "canceled"]]);
 });
 
 Deno.test("findStrays takes no run for a stray that ended while it asked", async () => {

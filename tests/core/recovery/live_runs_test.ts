@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { announceRun, type LiveRun, liveRuns } from "../../../core/recovery/live_runs.ts";
+import { recover } from "../../../core/recovery/recover.ts";
 import { stopRun } from "../../../core/recovery/stop_run.ts";
 import { systemClock } from "../../../core/sys/clock.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";
+import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 
 const holder = new URL("hold_run.ts", import.meta.url).pathname;
@@ -69,9 +71,20 @@ Deno.test("stopRun stops the run of that VM and job, and no other", async () => 
 Deno.test("liveRuns forgets a run that was killed", async () => {
   await using folder = await temporaryFolder();
   await using run = await hold(folder.path, "web", 11);
+  await using living = await hold(folder.path, "db", 12);
   run.kill("SIGKILL");
   await run.status;
-  assert.deepEqual(await jobs(folder.path), []);
+  assert.deepEqual(await jobs(folder.path), [12]);
+  living.kill("SIGKILL");
+  await living.status;
+  assert.deepEqual(
+    await recover(folder.path, {
+      system: realSystem,
+      report: () => {},
+      shareTimeoutMs: 1000,
+    }),
+    [],
+  );
   assert.deepEqual(await systemFiles.list(`${folder.path}/live`), []);
   await assert.rejects(stop(folder.path, "web", 11), { code: "run.not-found" });
 });
