@@ -18,6 +18,7 @@ export async function containerState(
 ): Promise<ContainerState | undefined> {
   const { code, stdout } = await processes.run(
     ["podman", "container", "inspect", "--format", "json", name],
+    { timeoutMs: 180_000 },
   );
   if (code !== 0) return undefined;
   const [container] = JSON.parse(stdout) as readonly InspectedContainer[];

@@ -4,7 +4,7 @@ import { VmbError } from "../error.ts";
 import { type ServiceName, services } from "../podman/service.ts";
 import { commandFailed } from "../sys/process.ts";
 import { catalogVersion } from "./catalog.ts";
-import { containerState, inContainer } from "./containers.ts";
+import { type ContainerState, containerState, inContainer } from "./containers.ts";
 import { askDirector, daemonVersion } from "./monitor_console.ts";
 import type { Machine } from "./places.ts";
 
@@ -35,10 +35,12 @@ export async function waitForHealth(
   const { clock } = machine;
   const end = clock.monotonic() + timeoutMs;
   for (;;) {
-    const states = await Promise.all(
-      services.map(async (name) => [name, await containerState(machine, name)] as const),
-    );
-    const sick = states.filter(([, state]) => state?.health !== "healthy");
+    const sick: (readonly [ServiceName, ContainerState | undefined])[] = [];
+    // One after the other: a small machine is busy enough with the start of five containers.
+    for (const name of services) {
+      const state = await containerState(machine, name);
+      if (state?.health !== "healthy") sick.push([name, state]);
+    }
     const [first] = sick;
     if (first === undefined) return;
     if (clock.monotonic() >= end) {
