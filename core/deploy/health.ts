@@ -73,11 +73,11 @@ async function container(
 /** After an upgrade to RHEL 10, containers may still want runc, which is gone. */
 async function runtime({ system }: HealthContext): Promise<CheckVerdict> {
   const { runtime } = await podmanInfo(system);
-  const states = await Promise.all(services.map((name) => containerState(system, name)));
-  const others = services.filter((_, index) => {
-    const used = states[index]?.runtime ?? "";
-    return used !== "" && used !== "crun";
-  });
+  const others: string[] = [];
+  for (const name of services) {
+    const used = (await containerState(system, name))?.runtime ?? "";
+    if (used !== "" && used !== "crun") others.push(name);
+  }
   if (runtime !== "crun") {
     return failed(`podman's runtime is ${runtime}: expected crun`, "Run: vmb ctl fix");
   }

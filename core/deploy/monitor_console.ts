@@ -14,7 +14,7 @@ const hint = "Look at: journalctl -u vmb-director; then run: vmb ctl fix";
 export async function askDirector(
   { processes }: Pick<Machine, "processes">,
   command: string,
-  { timeoutMs = 30_000 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 120_000 }: { readonly timeoutMs?: number } = {},
 ): Promise<string> {
   const argv = inContainer(
     "vmb-director",

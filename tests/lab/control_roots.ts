@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { runOk, systemProcesses } from "../../core/sys/process.ts";
 
 const keyrings = "/usr/share/keyrings";
@@ -13,6 +14,8 @@ const roots = {
       ...["systemd-sysv", "dbus", "linux-image-cloud-amd64", "openssh-server", "iproute2"],
       ...["curl", "openssl", "nfs-kernel-server", "nfs-common", "git", "ca-certificates"],
       "systemd-timesyncd",
+      // It is a hypervisor too: its File Daemon starts vmb, which backs up a domain of its libvirt.
+      ...["bacula-fd", "libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "qemu-utils"],
     ],
   },
   /** What stands in for the images: no registry is asked. */
@@ -32,9 +35,10 @@ const roots = {
   },
 } as const;
 
-/** Returns the folder of a system, and unpacks it first where it is not there. */
+/** Returns the folder of a system, and unpacks it first where it is not there; other packages, another folder. */
 export async function controlRoot(name: keyof typeof roots): Promise<string> {
-  const { path, variant, packages } = roots[name];
+  const { variant, packages } = roots[name];
+  const path = `${roots[name].path}-${digestOf(variant, ...packages)}`;
   if (await exists(path)) return path;
   const folder = `${path}.new`;
   await Deno.remove(folder, { recursive: true }).catch(() => {});
@@ -46,6 +50,11 @@ export async function controlRoot(name: keyof typeof roots): Promise<string> {
   ], { timeoutMs: 1_800_000 });
   await Deno.rename(folder, path);
   return path;
+}
+
+/** A short name for what something is made of. */
+export function digestOf(...parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8);
 }
 
 export async function exists(path: string): Promise<boolean> {

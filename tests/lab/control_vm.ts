@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   type Argv,
@@ -6,10 +7,13 @@ import {
   type RunOptions,
   systemProcesses,
 } from "../../core/sys/process.ts";
-import { controlRoot, exists } from "./control_roots.ts";
+import { controlRoot, digestOf, exists } from "./control_roots.ts";
 import { waitFor } from "./wait.ts";
 
-/** A control VM that systemd booted, with podman 5.4.2, an NFS share that it serves to itself, and ssh. */
+/**
+ * A control VM that systemd booted, with podman 5.4.2, libvirt, and ssh. It serves the share to itself by NFS, from
+ * a disk that outlives it. It is lost when it is disposed of, as by a power cut.
+ */
 export interface ControlVm extends AsyncDisposable {
   /** Runs a line of its shell as root; a status other than 0 is an error. */
   sh(line: string, options?: RunOptions): Promise<string>;
@@ -29,23 +33,40 @@ export const labImages = {
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const folder = "/var/tmp/vmb-control-lab";
 
+/** The disk of an empty share; removed when it is disposed of. */
+export async function makeShare(): Promise<{ readonly path: string } & AsyncDisposable> {
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = await Deno.makeTempFile({ dir: folder, prefix: "share-" });
+  await run("truncate", "--size", "4G", path);
+  await run("mkfs.ext4", "-q", "-F", path);
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path) };
+}
+
 /**
  * Boots a new control VM. Its second disk, at /mnt/lab, has the program and a store with the stand-in images.
  *
  * @param vmb the built program
+ * @param share the disk of the share
  * @param cpus a second one halves the time, and needs both cores of a small machine
  */
 export async function openControlVm(
-  { vmb, cpus = 2 }: { readonly vmb: string; readonly cpus?: number },
+  { vmb, share, cpus = 2 }: {
+    readonly vmb: string;
+    readonly share: string;
+    readonly cpus?: number;
+  },
 ): Promise<ControlVm> {
   await using undo = new AsyncDisposableStack();
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const key = `${folder}/key`;
   if (!await exists(key)) await run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key);
   const root = await controlRoot("machine");
-  await run("sh", here("control/prepare.sh"), root, `${key}.pub`);
-  const base = `${folder}/base.raw`;
-  if (!await exists(base)) await makeDisk(base, root, "12G");
+  const script = here("control/prepare.sh");
+  const base = `${folder}/base-${digestOf(root, await Deno.readTextFile(script))}.raw`;
+  if (!await exists(base)) {
+    await run("sh", script, root, `${key}.pub`);
+    await makeDisk(base, root, "12G");
+  }
   const work = await Deno.makeTempDir({ dir: folder, prefix: "run-" });
   undo.defer(() => Deno.remove(work, { recursive: true }));
   await run("cp", "--sparse=always", "--reflink=auto", base, `${work}/vda.raw`);
@@ -61,7 +82,8 @@ export async function openControlVm(
   const qemu = new Deno.Command("unshare", {
     args: [
       ...["--mount", "sh", here("in_root.sh"), await controlRoot("qemu")],
-      ...[`${work}:/tmp/work`, `${boot}:/tmp/boot`, "--", "qemu-system-x86_64"],
+      ...[`${work}:/tmp/work`, `${boot}:/tmp/boot`, `${folder}:/tmp/lab`],
+      ...["--", "qemu-system-x86_64"],
       ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", String(cpus), "-m", "3072"],
       ...["-display", "none", "-nodefaults", "-no-user-config", "-monitor", "none"],
       ...["-serial", "file:/tmp/work/console.log"],
@@ -74,6 +96,7 @@ export async function openControlVm(
       ...["-append", "root=/dev/vda rw console=ttyS0 mitigations=off quiet systemd.show_status=no"],
       ...["-drive", "file=/tmp/work/vda.raw,format=raw,if=virtio,cache=unsafe"],
       ...["-drive", "file=/tmp/work/vdb.raw,format=raw,if=virtio,cache=unsafe,readonly=on"],
+      ...["-drive", `file=/tmp/lab/${basename(share)},format=raw,if=virtio,cache=unsafe`],
       ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${port}-:22`],
       ...["-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"],
     ],
@@ -128,21 +151,16 @@ export async function openControlVm(
   return { ...vm, [Symbol.asyncDispose]: () => cleanup.disposeAsync() };
 }
 
-/** Brings the program into place, and mounts the share. */
-export async function furnish(vm: ControlVm): Promise<void> {
-  await vm.sh("install -m 0755 /mnt/lab/vmb /usr/local/bin/vmb");
-  await vm.sh("mountpoint -q /mnt/backup || mount /mnt/backup");
-  for (const image of Object.values(labImages)) await vm.sh(`podman image exists ${image}`);
-}
-
 /**
  * A store of podman with one image under all names: a Debian with the programs of the five containers, and with
  * what their entry points are in the lab.
  */
 async function imageStore(): Promise<string> {
-  const store = `${folder}/store`;
-  if (await exists(store)) return store;
   const root = await controlRoot("image");
+  const parts = ["postgres.sh", "docker-entrypoint.inc", "index.php", "import.sh"];
+  const texts = parts.map((name) => Deno.readTextFileSync(here(`control/${name}`)));
+  const store = `${folder}/store-${digestOf(root, ...texts)}`;
+  if (await exists(store)) return store;
   const [bin, htdocs] = [`${root}/usr/bin`, `${root}/var/www/bacularis/htdocs`];
   const entry = `${root}/usr/local/bin/docker-entrypoint.sh`;
   await run("install", "-D", "-m", "0755", here("control/postgres.sh"), entry);

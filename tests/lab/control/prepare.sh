@@ -4,11 +4,16 @@ root=$1
 key=$2
 echo vmb >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n10.0.2.15 vmb.lab.example vmb\n' >"$root/etc/hosts"
-printf '/dev/vda / ext4 defaults 0 1\n/dev/vdb /mnt/lab ext4 ro 0 0\nvmb.lab.example:/srv/share /mnt/backup nfs4 rw,hard,nfsvers=4.2,_netdev 0 0\n' \
-  >"$root/etc/fstab"
+cat >"$root/etc/fstab" <<'END'
+/dev/vda / ext4 defaults 0 1
+/dev/vdb /mnt/lab ext4 ro 0 0
+/dev/vdc /srv/share ext4 defaults 0 0
+vmb.lab.example:/srv/share /mnt/backup nfs4 rw,hard,nfsvers=4.2,_netdev 0 0
+END
 printf '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/lab.network"
 echo '/srv/share *(rw,no_root_squash,no_subtree_check)' >"$root/etc/exports"
-mkdir -p "$root/srv/share" "$root/mnt/backup" "$root/mnt/lab" "$root/root/.ssh"
+# File Daemons work in RHEL's folder.
+mkdir -p "$root/srv/share" "$root/var/spool/bacula" "$root/mnt/backup" "$root/mnt/lab" "$root/root/.ssh"
 cp "$key" "$root/root/.ssh/authorized_keys"
 chmod 700 "$root/root/.ssh"
 systemctl --root="$root" --quiet enable systemd-networkd ssh nfs-server
