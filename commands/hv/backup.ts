@@ -23,7 +23,7 @@ export function backupCommand(context: CommandContext) {
       3: "done with warnings, and --strict was given",
       6: "a check failed; nothing was changed, or the checks after the backup found a problem",
       10: "no such VM",
-      11: "another backup runs",
+      11: "another backup runs, and did not end while --lock-wait lasted",
       130: "stopped by SIGINT (143: SIGTERM, 129: SIGHUP); everything was undone",
     },
   })
@@ -38,6 +38,11 @@ export function backupCommand(context: CommandContext) {
         .default({ level: "auto" as const, word: "auto" }, "auto"),
     )
     .option("--job-id <n>", "Bacula's job id (%i), recorded with the backup", positiveNumber)
+    .option(
+      "--lock-wait <minutes>",
+      "how long to wait for another backup to end (default: not at all)",
+      positiveNumber,
+    )
     .option("--no-verify", "do not read back what was written")
     .option("--bwlimit <rate>", "bytes per second to read at most: 200M, 1.5G")
     .option("--disks-at-once <n>", "disks to copy side by side", countArgument, 2)
@@ -50,13 +55,17 @@ export function backupCommand(context: CommandContext) {
           ? {}
           : { BANDWIDTH_LIMIT: { flag: "--bwlimit", text: options.bwlimit } },
       );
-      const { backupVm, planBackup } = await import("../../core/backup/run.ts");
+      const [{ backupVm, planBackup }, { leaveFileDaemon }] = await Promise.all([
+        import("../../core/backup/run.ts"),
+        import("../../core/recovery/own_scope.ts"),
+      ]);
       const request = {
         vm,
         method: options.method as Method | undefined,
         level: options.level.level,
         levelWord: options.level.word,
         baculaJobId: options.jobId,
+        lockWaitMs: (options.lockWait ?? 0) * 60_000,
         readBack: options.verify,
         parallelDisks: options.disksAtOnce,
       };
@@ -68,6 +77,7 @@ export function backupCommand(context: CommandContext) {
         return;
       }
       context.shield();
+      await leaveFileDaemon(system, `Backup of ${vm}`, report);
       const outcome = await backupVm(request, deps);
       context.result(options.json, outcome, () => showOutcome(outcome));
       if (options.strict && outcome.warnings.length > 0) {

@@ -57,15 +57,22 @@ export function testRestoreCommand(context: CommandContext) {
       const configuration = await context.configuration();
       const { settings } = configuration;
       const { system, signal, report, version } = context;
-      const [{ proveBackup }, { recover }, { shareFreeBytes, shareMount }, { shareFiles }] =
-        await Promise.all([
-          import("../../core/proof/run.ts"),
-          import("../../core/recovery/recover.ts"),
-          import("../../core/repository/share.ts"),
-          import("../../core/sys/share_files.ts"),
-        ]);
+      const [
+        { proveBackup },
+        { leaveFileDaemon },
+        { recover },
+        { shareFreeBytes, shareMount },
+        { shareFiles },
+      ] = await Promise.all([
+        import("../../core/proof/run.ts"),
+        import("../../core/recovery/own_scope.ts"),
+        import("../../core/recovery/recover.ts"),
+        import("../../core/repository/share.ts"),
+        import("../../core/sys/share_files.ts"),
+      ]);
       const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
       context.shield();
+      await leaveFileDaemon(system, "Test restore", report);
       await recover(settings.stateDir, { system, report, shareTimeoutMs });
       await shareMount(system, settings);
       await shareFreeBytes(system, settings);

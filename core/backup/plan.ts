@@ -19,6 +19,8 @@ export interface BackupRequest {
   /** The level in the caller's own word. */
   readonly levelWord: string;
   readonly baculaJobId: number | undefined;
+  /** Milliseconds to wait for another backup to end. */
+  readonly lockWaitMs: number;
   readonly readBack: boolean;
   /** Disks that are copied side by side. */
   readonly parallelDisks: number;

@@ -1,6 +1,7 @@
 import type { Configuration } from "../config/configuration.ts";
 import { toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
+import { formatDuration } from "../format/duration.ts";
 import { openVirsh } from "../libvirt/virsh.ts";
 import { findDomain } from "../libvirt/domain.ts";
 import { beginJournal } from "../recovery/journal.ts";
@@ -8,7 +9,7 @@ import { announceRun } from "../recovery/live_runs.ts";
 import { assertRecovered, recover } from "../recovery/recover.ts";
 import { undoRun } from "../recovery/undo.ts";
 import { backupId, vmFolder } from "../repository/layout.ts";
-import { lockForBackup, type RepositoryLock } from "../repository/lock.ts";
+import { isLocked, lockForBackup, type RepositoryLock } from "../repository/lock.ts";
 import { removeStalePartials } from "../repository/partial.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
 import { withDeadline } from "../sys/deadline.ts";
@@ -77,7 +78,7 @@ export async function backupVm(
     const error = toVmbError(thrown);
     const step = phases.current();
     // The run that holds the lock writes its own.
-    if (error.code !== "repository.locked") {
+    if (!isLocked(error)) {
       await writeSummary(context, summarize(context, { error, step }));
     }
     await tellFailure(context, step, error);
@@ -108,7 +109,7 @@ async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
   assertRecovered(recoveries.filter(({ vm }) => vm === entry.name || vm === ""));
   const { uuid } = await findDomain(virsh, entry.name);
   await context.log.keep();
-  const lock = await lockOrExplain(context, uuid);
+  const lock = await lockInTurn(context, uuid);
   try {
     const stale = await removeStalePartials(
       context.share,
@@ -122,6 +123,24 @@ async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
     await withDeadline("Release of the locks", shareTimeoutMs, lock.release()).catch((error) =>
       report({ kind: "warning", text: toVmbError(error).message })
     );
+  }
+}
+
+/** Waits for the end of what holds the lock, as long as was asked for. */
+async function lockInTurn(context: BackupContext, uuid: string): Promise<RepositoryLock> {
+  const { system: { clock }, request: { lockWaitMs }, report, signal } = context;
+  const end = clock.monotonic() + lockWaitMs;
+  for (let isFirst = true;; isFirst = false) {
+    try {
+      return await lockOrExplain(context, uuid);
+    } catch (error) {
+      if (!isLocked(error) || clock.monotonic() >= end) throw error;
+      if (isFirst) {
+        const patience = formatDuration(lockWaitMs);
+        report({ kind: "info", text: `${error.message}: waiting up to ${patience} for its end` });
+      }
+    }
+    await clock.sleep(5000, signal);
   }
 }
 
@@ -139,10 +158,13 @@ async function lockOrExplain(context: BackupContext, uuid: string): Promise<Repo
       run: runId,
       since: startedAt.toISOString(),
     };
-    const locking = lockForBackup(system, settings.backupRoot, uuid, holder, report);
+    const locking = lockForBackup(system, settings.backupRoot, uuid, holder, {
+      places: settings.concurrentBackups,
+      report,
+    });
     return await withDeadline("Lock of the share", timeoutMs, locking);
   } catch (error) {
-    if (error instanceof VmbError && error.code === "repository.locked") throw error;
+    if (isLocked(error)) throw error;
     await examine(context);
     throw error;
   }

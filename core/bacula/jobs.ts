@@ -56,6 +56,8 @@ export function vmJob(vm: VmEntry, places: BaculaPlaces): Resource {
       onClient([
         ...[places.hypervisor.vmb, "hv", "backup", nameArgument(vm.name)],
         ...["--level", { code: "l" }, "--job-id", { code: "i" }] as const,
+        // Bacula starts the next job also while a canceled one, or one that lost its File Daemon, still runs.
+        ...["--lock-wait", "60"],
       ]),
       failureHook(places),
     ],

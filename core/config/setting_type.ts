@@ -80,6 +80,15 @@ export const gibibytes: SettingType<number> = {
   pattern: /^\d{1,6}$/,
 };
 
+/** A whole number of something. */
+export function count(least: number, most: number): SettingType<number> {
+  return {
+    parse: (text) => parseWholeNumber(text, least, most),
+    show: String,
+    pattern: /^\d+$/,
+  };
+}
+
 /** A whole number of seconds. */
 export function seconds(least: number, most: number): SettingType<number> {
   return {

@@ -2,6 +2,7 @@ import {
   absolutePath,
   bandwidth,
   choice,
+  count,
   fileSystemTypes,
   gibibytes,
   hypervisorName,
@@ -27,6 +28,8 @@ export interface Settings {
   readonly shareTimeoutSeconds: number;
   /** Bytes per second; `undefined` for no limit. */
   readonly bandwidthLimit: number | undefined;
+  /** VMs that are backed up at once on all hypervisors together. */
+  readonly concurrentBackups: number;
   readonly compression: "none" | "zstd";
   /** Secret: whoever knows the URL can post. */
   readonly slackFailureWebhook: string | undefined;
@@ -48,6 +51,7 @@ export type SettingKey =
   | "FREEZE_TIMEOUT_SECONDS"
   | "SHARE_TIMEOUT_SECONDS"
   | "BANDWIDTH_LIMIT"
+  | "CONCURRENT_BACKUPS"
   | "COMPRESSION"
   | "SLACK_FAILURE_WEBHOOK"
   | "SLACK_SUCCESS_WEBHOOK";
@@ -137,6 +141,12 @@ export const settingTable: {
     type: bandwidth,
     fallback: "",
     description: "Bytes per second that a backup writes at most, as 200M or 1.5G; empty: no limit",
+  },
+  concurrentBackups: {
+    key: "CONCURRENT_BACKUPS",
+    type: count(1, 20),
+    fallback: "1",
+    description: "VMs that are backed up at once, on all hypervisors together: the same on each",
   },
   compression: {
     key: "COMPRESSION",

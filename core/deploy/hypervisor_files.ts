@@ -5,7 +5,7 @@ import type { PushedName } from "../install/pushed.ts";
 
 /** What the repository of a site has for its hypervisors. */
 export interface PushSource {
-  readonly site: Pick<Site, "nfs" | "hypervisors">;
+  readonly site: Pick<Site, "nfs" | "hypervisors" | "concurrency">;
   /** Text of the site's `vm-list.yaml`. It names all VMs: one may be moved to another hypervisor. */
   readonly vmList: string;
   /** Settings for all hypervisors, beside those that follow from the site. */
@@ -20,6 +20,7 @@ export interface PushSource {
 export const siteSettings: readonly SettingKey[] = [
   "HYPERVISOR_NAME",
   "BACKUP_ROOT",
+  "CONCURRENT_BACKUPS",
   "SLACK_FAILURE_WEBHOOK",
   "SLACK_SUCCESS_WEBHOOK",
 ];
@@ -33,6 +34,7 @@ export function hypervisorFiles(
   const lines: readonly (readonly [SettingKey, string])[] = [
     ["HYPERVISOR_NAME", hypervisor.name],
     ["BACKUP_ROOT", site.nfs.mount],
+    ["CONCURRENT_BACKUPS", String(site.concurrency)],
     ...settings,
   ];
   return new Map<PushedName, string>([

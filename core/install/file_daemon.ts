@@ -1,4 +1,5 @@
 import type { Argv } from "../sys/process.ts";
+import { jobScopes } from "../recovery/own_scope.ts";
 import type { System } from "../sys/system.ts";
 import { places } from "./places.ts";
 import type { PlannedChange } from "./plan.ts";
@@ -40,6 +41,12 @@ export async function fileDaemonSteps(
   };
 }
 
+/** What it started lives in a scope of its own; its job fails when the daemon ends. */
+async function runsJob({ processes }: Pick<System, "processes">): Promise<boolean> {
+  const list = ["systemctl", "list-units", "--plain", "--no-legend", jobScopes] as const;
+  return (await processes.run(list)).stdout.trim() !== "";
+}
+
 /** When the daemon was started, and whether it runs a program; `undefined` when it does not run. */
 async function daemonState(
   { files, processes }: Pick<System, "files" | "processes">,
@@ -59,5 +66,6 @@ async function daemonState(
   const group = properties.get("ControlGroup") ?? "";
   const pids = await files.readText(`/sys/fs/cgroup${group}/cgroup.procs`).catch(() => "");
   // The daemon itself is one process with many threads; without an answer, it is left alone.
-  return { since, busy: pids.trim().split("\n").length !== 1 || pids.trim() === "" };
+  const isAlone = /^\d+$/.test(pids.trim());
+  return { since, busy: !isAlone || await runsJob({ processes }) };
 }

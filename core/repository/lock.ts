@@ -24,9 +24,10 @@ export interface RepositoryLock {
 }
 
 /**
- * Takes the site-wide lock (one VM is backed up at a time) and the lock of one VM, keyed by UUID: after a
- * migration two hypervisors may know it.
+ * Takes one of the site-wide locks (so many VMs are backed up at a time) and the lock of one VM, keyed by UUID:
+ * after a migration two hypervisors may know it.
  *
+ * @param places how many site-wide locks there are; the same on all hypervisors
  * @throws {VmbError} `repository.locked` (exit 11) that names the holder
  */
 export async function lockForBackup(
@@ -34,9 +35,9 @@ export async function lockForBackup(
   root: string,
   uuid: string,
   holder: LockHolder,
-  report: Report,
+  { places = 1, report }: { readonly places?: number; readonly report: Report },
 ): Promise<RepositoryLock> {
-  const site = await take(system, root, "site", holder);
+  const site = await takeOneOf(system, root, siteLocks(places), holder);
   try {
     const vm = await take(system, root, `vm-${uuid}`, holder);
     // A run that was killed left its name in both.
@@ -78,6 +79,31 @@ export async function lockForRestore(
   return lock;
 }
 
+/** Names of the site-wide locks. */
+function siteLocks(places: number): readonly string[] {
+  return Array.from({ length: places }, (_, index) => index === 0 ? "site" : `site-${index + 1}`);
+}
+
+/** Takes the first of some locks that is free; when none is, the error names the holder of the last one. */
+async function takeOneOf(
+  system: Pick<System, "files">,
+  root: string,
+  [name = "site", ...others]: readonly string[],
+  holder: LockHolder,
+): ReturnType<typeof take> {
+  try {
+    return await take(system, root, name, holder);
+  } catch (error) {
+    if (!isLocked(error) || others.length === 0) throw error;
+    return await takeOneOf(system, root, others, holder);
+  }
+}
+
+/** Whether somebody else holds the lock: it may be free later. */
+export function isLocked(error: unknown): error is VmbError {
+  return error instanceof VmbError && error.code === "repository.locked";
+}
+
 /** Takes one lock; `before` is the holder that died with it. */
 async function take(
   { files }: Pick<System, "files">,
@@ -100,7 +126,7 @@ async function take(
       {
         code: "repository.locked",
         exit: exitCodes.locked,
-        hint: "One VM is backed up at a time: try again when it has ended",
+        hint: "Try again when it has ended, or wait for that with --lock-wait",
       },
     );
   }

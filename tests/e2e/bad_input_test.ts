@@ -135,7 +135,10 @@ Deno.test("vmb hv backup answers bad input with one sentence and its exit code",
     assertEnded(second, 11);
     assert.equal(JSON.parse(second.stdout).error.code, "repository.locked");
     assert.ok(JSON.parse(second.stdout).error.message.includes(`pid ${first.pid}`));
+    const patient = await site.vmb("hv", "backup", guest.name, "--lock-wait", "5");
     assertEnded(await first.ended, 0);
+    assertEnded(patient, 0);
+    assert.match(patient.stderr, /runs on .*: waiting up to 5 m 0 s for its end/);
     await assertUndisturbed(site, guest);
   });
 

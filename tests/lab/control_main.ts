@@ -41,6 +41,8 @@ async function main(): Promise<void> {
   const saved = await inVm(await timed("boot", open), async (vm) => {
     await setUp(vm);
     await change(vm);
+    await timed("File Daemon restarted under a backup", () => restartFileDaemon(vm));
+    await timed("jobs", () => runJobs(vm, "lab1"));
     await killEach(vm);
     await breakAndMend(vm, timed);
     await reboot(vm);
@@ -109,6 +111,27 @@ async function change(vm: ControlVm): Promise<void> {
   });
   await allHealthy(vm);
   await timed("check", () => assertWell(vm));
+}
+
+/** As an update of its package does: the job is lost, the backup is not. */
+async function restartFileDaemon(vm: ControlVm): Promise<void> {
+  const backups = async () => JSON.parse(await vm.sh("vmb hv list lab1 --json")).backups.length;
+  const runs = async () => JSON.parse(await vm.sh("vmb hv runs --json")).runs.length;
+  const before = await backups();
+  await vm.sh(`cd ${repository} && vmb ctl run lab1`);
+  await waitFor(
+    async () => (await vm.sh("systemctl list-units --no-legend 'vmb-job-*.scope'")) || undefined,
+    { what: "the scope of the run", deadlineMs: 120_000, everyMs: 1000 },
+  );
+  await vm.sh("systemctl restart bacula-fd");
+  assert.equal(await runs(), 1);
+  await waitFor(async () => await runs() === 0 || undefined, {
+    what: "the end of the run",
+    deadlineMs: 300_000,
+    everyMs: 2000,
+  });
+  assert.equal(await backups(), before + 1);
+  assert.equal((await jobsOf(vm)).at(-1)?.result, "failed");
 }
 
 async function killEach(vm: ControlVm): Promise<void> {

@@ -64,7 +64,7 @@ export async function makeRepository(vm: ControlVm): Promise<void> {
   await vm.sh(`vmb ctl init ${repository}`);
   await vm.write(`${repository}/site.yaml`, siteYaml);
   await vm.write(`${repository}/vm-list.yaml`, "vms:\n  - { name: lab1, hypervisor: hv1 }\n");
-  await vm.write(`${repository}/vm-backup.conf`, "MIN_FREE_GB=1\n");
+  await vm.write(`${repository}/vm-backup.conf`, "MIN_FREE_GB=1\nBANDWIDTH_LIMIT=512K\n");
   await vm.sh(`cd ${repository} && vmb ctl secrets init && vmb ctl certs`);
 }
 

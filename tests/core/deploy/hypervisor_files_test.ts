@@ -15,6 +15,7 @@ function filesWith(settings: readonly (readonly ["IMAGE_DIR", string])[]) {
     site: {
       nfs: { export: "nas:/x", mount: "/mnt/back up", options: [] },
       hypervisors: [hypervisor],
+      concurrency: 2,
     },
     vmList: "vms: []\n",
     settings: new Map(settings),
@@ -32,6 +33,7 @@ Deno.test("hypervisorFiles makes a vm-backup.conf that says what the site says",
       assert.deepEqual(assignments.map(({ key, value }) => [key, value]), [
         ["HYPERVISOR_NAME", "hv1"],
         ["BACKUP_ROOT", "/mnt/back up"],
+        ["CONCURRENT_BACKUPS", "2"],
         ["IMAGE_DIR", value],
       ]);
     }),

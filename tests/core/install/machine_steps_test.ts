@@ -93,6 +93,7 @@ const show = "systemctl show --timestamp=unix " +
   "--property=ActiveState,ActiveEnterTimestamp,ControlGroup bacula-fd.service";
 const active = "ActiveState=active\nActiveEnterTimestamp=@1000\nControlGroup=/system.slice/fd\n";
 const pids = "/sys/fs/cgroup/system.slice/fd/cgroup.procs";
+const listScopes = "systemctl list-units --plain --no-legend 'vmb-job-*.scope'";
 const { fileDaemonConfig: config } = places;
 
 Deno.test("fileDaemonSteps restarts a File Daemon that runs nothing, once", async () => {
@@ -100,7 +101,7 @@ Deno.test("fileDaemonSteps restarts a File Daemon that runs nothing, once", asyn
     scripted({
       present: { ...systemd, [config]: modified },
       texts: { [pids]: "77\n" },
-      commands: { [show]: [0, active] },
+      commands: { [show]: [0, active], [listScopes]: [0, ""] },
     });
   const restart = { steps: [["systemctl", "restart", "bacula-fd.service"]], notes: [] };
   const nothing = { steps: [], notes: [] };
@@ -111,11 +112,12 @@ Deno.test("fileDaemonSteps restarts a File Daemon that runs nothing, once", asyn
 });
 
 Deno.test("fileDaemonSteps leaves a File Daemon alone that runs a program, and says so", async () => {
-  for (const text of ["77\n99\n", ""]) {
+  const scope = "vmb-job-99.scope loaded active running Backup of web\n";
+  for (const [text, scopes] of [["77\n99\n", ""], ["", ""], ["77\n", scope]] as const) {
     const system = scripted({
       present: { ...systemd, [config]: 2_000_000 },
       texts: { [pids]: text },
-      commands: { [show]: [0, active] },
+      commands: { [show]: [0, active], [listScopes]: [0, scopes] },
     });
     const { steps, notes } = await fileDaemonSteps(system, "", [change(config, "update")]);
     assert.deepEqual(steps, []);

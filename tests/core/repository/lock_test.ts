@@ -10,17 +10,24 @@ const system = { files: systemFiles };
 Deno.test("lockForBackup keeps a second run out, and names the first one", async () => {
   await using folder = await temporaryFolder();
   const events: Event[] = [];
-  const lock = await lockForBackup(system, folder.path, uuid, holder("one"), (e) => events.push(e));
+  const lock = await lockForBackup(system, folder.path, uuid, holder("one"), {
+    report: (e) => events.push(e),
+  });
   // Another VM waits too: one VM is backed up at a time.
   for (const other of [uuid, uuid.replaceAll("1", "9")]) {
-    await assert.rejects(lockForBackup(system, folder.path, other, holder("two"), () => {}), {
-      code: "repository.locked",
-      exit: 11,
-      message: 'A backup of "one" runs on hv1 (pid 7) since 2026-11-21T12:00:00.000Z',
-    });
+    await assert.rejects(
+      lockForBackup(system, folder.path, other, holder("two"), { report: () => {} }),
+      {
+        code: "repository.locked",
+        exit: 11,
+        message: 'A backup of "one" runs on hv1 (pid 7) since 2026-11-21T12:00:00.000Z',
+      },
+    );
   }
   await lock.release();
-  await (await lockForBackup(system, folder.path, uuid, holder("two"), (e) => events.push(e)))
+  await (await lockForBackup(system, folder.path, uuid, holder("two"), {
+    report: (e) => events.push(e),
+  }))
     .release();
   assert.deepEqual(events, []);
 });
@@ -28,12 +35,34 @@ Deno.test("lockForBackup keeps a second run out, and names the first one", async
 Deno.test("lockForBackup lets the site go when the VM is taken", async () => {
   await using folder = await temporaryFolder();
   const vmLock = await systemFiles.lock(await lockPath(folder.path, `vm-${uuid}`));
-  await assert.rejects(lockForBackup(system, folder.path, uuid, holder("two"), () => {}), {
-    code: "repository.locked",
-    message: /^Another run holds the lock ".*vm-.*\.lock"$/,
-  });
+  await assert.rejects(
+    lockForBackup(system, folder.path, uuid, holder("two"), { report: () => {} }),
+    {
+      code: "repository.locked",
+      message: /^Another run holds the lock ".*vm-.*\.lock"$/,
+    },
+  );
   await vmLock?.release();
-  await (await lockForBackup(system, folder.path, uuid, holder("two"), () => {})).release();
+  await (await lockForBackup(system, folder.path, uuid, holder("two"), { report: () => {} }))
+    .release();
+});
+
+Deno.test("lockForBackup lets as many run side by side as there are places, each VM once", async () => {
+  await using folder = await temporaryFolder();
+  const places = { places: 2, report: () => {} };
+  const other = "0b4a7ad1-9b39-4d0c-a5b5-5d0d2d6a3f12";
+  const third = "3e1a7ad1-9b39-4d0c-a5b5-5d0d2d6a3f11";
+  const first = await lockForBackup(system, folder.path, uuid, holder("one"), places);
+  await assert.rejects(lockForBackup(system, folder.path, uuid, holder("again"), places), {
+    message: /A backup of "one" runs/,
+  });
+  const second = await lockForBackup(system, folder.path, other, holder("two"), places);
+  await assert.rejects(lockForBackup(system, folder.path, third, holder("three"), places), {
+    message: /A backup of "two" runs/,
+  });
+  await first.release();
+  await (await lockForBackup(system, folder.path, third, holder("three"), places)).release();
+  await second.release();
 });
 
 Deno.test("lockForBackup takes over from a run that was killed, and says so once", async () => {
@@ -47,7 +76,7 @@ Deno.test("lockForBackup takes over from a run that was killed, and says so once
       `const { lockForBackup } = await import(${modules[0]});
        const { systemFiles } = await import(${modules[1]});
        await lockForBackup({ files: systemFiles }, ${JSON.stringify(folder.path)},
-         "${uuid}", ${JSON.stringify(holder("one"))}, () => {});
+         "${uuid}", ${JSON.stringify(holder("one"))}, { report: () => {} });
        console.log("held");
        await Deno.stdin.readable.getReader().read();`,
     ],
@@ -58,16 +87,21 @@ Deno.test("lockForBackup takes over from a run that was killed, and says so once
     const reader = child.stdout.getReader();
     await reader.read();
     await reader.cancel();
-    await assert.rejects(lockForBackup(system, folder.path, uuid, holder("two"), () => {}), {
-      message: /A backup of "one" runs on hv1/,
-    });
+    await assert.rejects(
+      lockForBackup(system, folder.path, uuid, holder("two"), { report: () => {} }),
+      {
+        message: /A backup of "one" runs on hv1/,
+      },
+    );
   } finally {
     child.kill("SIGKILL");
     await child.stdin.close().catch(() => {});
     await child.status;
   }
   const events: Event[] = [];
-  const lock = await lockForBackup(system, folder.path, uuid, holder("two"), (e) => events.push(e));
+  const lock = await lockForBackup(system, folder.path, uuid, holder("two"), {
+    report: (e) => events.push(e),
+  });
   assert.deepEqual(events, [{
     kind: "warning",
     text:
@@ -82,7 +116,9 @@ Deno.test("lockForBackup does not mind what is in a lock file", async () => {
     await using folder = await temporaryFolder();
     await Deno.writeTextFile(await lockPath(folder.path, "site"), text);
     const events: Event[] = [];
-    const lock = await lockForBackup(system, folder.path, uuid, holder("x"), (e) => events.push(e));
+    const lock = await lockForBackup(system, folder.path, uuid, holder("x"), {
+      report: (e) => events.push(e),
+    });
     assert.deepEqual(events, [], text);
     await lock.release();
   }
