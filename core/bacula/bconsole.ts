@@ -67,7 +67,7 @@ function unreachable(why: string, [program]: Argv): VmbError {
   return new VmbError(`Bacula's Director cannot be asked: ${why}`, {
     code: "bacula.unreachable",
     hint: program === "podman"
-      ? "Look at it: systemctl status vmb-director; journalctl -u vmb-director"
+      ? "Look at: journalctl -u vmb-director; then run: vmb ctl fix"
       : "Is the Director up, and is this console's configuration that of the site?",
   });
 }
