@@ -1,6 +1,7 @@
 import { assertPassed } from "../../core/checks/check.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { consoleOption, monitorOf } from "./console_options.ts";
 import { repositoryFolder } from "./repository_folder.ts";
 
 export function checkCommand(context: CommandContext) {
@@ -11,15 +12,17 @@ export function checkCommand(context: CommandContext) {
   })
     .argument("[dir]", "folder of the repository", ".")
     .option("--alert", "tell Slack what fails, when it is news (the timer does)")
+    .addOption(consoleOption())
     .option("--json", "print the result as JSON")
-    .action(async (dir, { alert: tellSlack, json }) => {
+    .action(async (dir, { alert: tellSlack, consoleConfig, json }) => {
       const { system, report } = context;
       const repository = await repositoryFolder(system, dir);
       const { openHealth } = await import("../../core/deploy/open_health.ts");
-      const health = await openHealth(system, repository, report);
+      const bconsole = monitorOf(context, { consoleConfig });
+      const health = await openHealth(system, repository, { bconsole, report });
       const { healthChecks } = await import("../../core/deploy/health.ts");
       const { runChecks } = await import("../../core/checks/check.ts");
-      const checks = await runChecks(healthChecks(health), report);
+      const checks = await runChecks(healthChecks(health), report, { missing: "failed" });
       const { site, secrets } = health.sources;
       const webhook = secrets.get("SLACK_FAILURE_WEBHOOK");
       if (tellSlack && webhook !== undefined) {

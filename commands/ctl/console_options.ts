@@ -3,9 +3,11 @@ import {
   type Bconsole,
   consoleHere,
   consoleInContainer,
+  monitorInContainer,
   openBconsole,
 } from "../../core/bacula/bconsole.ts";
 import { type Inventory, loadInventory, siteFile } from "../../core/config/inventory.ts";
+import type { Argv } from "../../core/sys/process.ts";
 import type { CommandContext } from "../context.ts";
 
 /** Where a control VM that was deployed has its repository, whatever folder one is in. */
@@ -35,19 +37,30 @@ export function sshOption() {
   ).env("VMB_SSH_CONFIG");
 }
 
+/** Asks as the administrator. */
 export function consoleOf(
   { system, signal }: CommandContext,
-  { consoleConfig, timeoutMs }: {
+  { consoleConfig, inContainer = consoleInContainer, timeoutMs }: {
     readonly consoleConfig?: string | undefined;
+    /** What is asked where no configuration of this machine is given. */
+    readonly inContainer?: Argv;
     readonly timeoutMs?: number;
   },
 ): Bconsole {
   return openBconsole({
     processes: system.processes,
-    argv: consoleConfig === undefined ? consoleInContainer : consoleHere(consoleConfig),
+    argv: consoleConfig === undefined ? inContainer : consoleHere(consoleConfig),
     signal,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
+}
+
+/** Asks as the monitor, which can only look. */
+export function monitorOf(
+  context: CommandContext,
+  options: { readonly consoleConfig?: string | undefined } = {},
+): Bconsole {
+  return consoleOf(context, { ...options, inContainer: monitorInContainer });
 }
 
 export async function inventoryOf(

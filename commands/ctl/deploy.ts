@@ -2,6 +2,7 @@ import { exitCodes, VmbError } from "../../core/error.ts";
 import type { Terminal } from "../../core/sys/terminal.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { monitorOf } from "./console_options.ts";
 import { repositoryFolder } from "./repository_folder.ts";
 
 export function deployCommand(context: CommandContext) {
@@ -30,6 +31,7 @@ export function deployCommand(context: CommandContext) {
       const { deploy } = await import("../../core/deploy/deploy.ts");
       const { describePlan, showPlan } = await import("../../core/deploy/describe_plan.ts");
       const { kind, plan, preflight, smoke } = await deploy(system, sources, {
+        bconsole: monitorOf(context),
         redeploy: redeploy ?? false,
         dryRun: dryRun ?? false,
         confirm: (plan) => yes === true || ask(terminal, showPlan(plan)),

@@ -2,6 +2,7 @@ import { runChecks } from "../../core/checks/check.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { monitorOf } from "./console_options.ts";
 import { repositoryFolder } from "./repository_folder.ts";
 
 export function fixCommand(context: CommandContext) {
@@ -17,7 +18,7 @@ export function fixCommand(context: CommandContext) {
       const { system, report, signal } = context;
       const repository = await repositoryFolder(system, dir);
       const { openHealth } = await import("../../core/deploy/open_health.ts");
-      const health = await openHealth(system, repository, report);
+      const health = await openHealth(system, repository, { bconsole: monitorOf(context), report });
       const { healthChecks } = await import("../../core/deploy/health.ts");
       const { applyMends, planMends, showMend } = await import("../../core/deploy/fix.ts");
       const before = await runChecks(healthChecks(health), report);

@@ -1,6 +1,7 @@
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { monitorOf } from "./console_options.ts";
 import { repositoryFolder } from "./repository_folder.ts";
 
 export function teardownCommand(context: CommandContext) {
@@ -43,7 +44,11 @@ export function teardownCommand(context: CommandContext) {
         }
       }
       const places = controlPlaces(site, system.host);
-      const outcome = await teardown(system, places, { volumes, report });
+      const outcome = await teardown(system, places, {
+        bconsole: monitorOf(context),
+        volumes,
+        report,
+      });
       context.result(json, { outcome: "removed", ...outcome }, () =>
         [
           `Removed: ${outcome.files.length} files, ${outcome.secrets.length} secrets`,

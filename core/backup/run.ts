@@ -157,6 +157,7 @@ async function lockOrExplain(context: BackupContext, uuid: string): Promise<Repo
       vm: entry.name,
       run: runId,
       since: startedAt.toISOString(),
+      jobId: context.request.baculaJobId ?? null,
     };
     const locking = lockForBackup(system, settings.backupRoot, uuid, holder, {
       places: settings.concurrentBackups,

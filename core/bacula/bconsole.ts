@@ -23,11 +23,16 @@ export interface ConsoleAccess {
   readonly timeoutMs?: number;
 }
 
-/** bconsole in the container of the Director. */
-export const consoleInContainer: Argv = [
-  ...["podman", "exec", "-i", "vmb-director"] as const,
-  ...["bconsole", "-n", "-c", "/etc/vmb-bacula/bconsole.conf"],
-];
+/** The console that may do all, in the container of the Director. */
+export const consoleInContainer = inContainer("bconsole.conf");
+
+/** The console that can only look, in the container of the Director. */
+export const monitorInContainer = inContainer("monitor.conf");
+
+function inContainer(config: string): Argv {
+  const bconsole = ["bconsole", "-n", "-c", `/etc/vmb-bacula/${config}`];
+  return ["podman", "exec", "-i", "vmb-director", ...bconsole];
+}
 
 /** bconsole of this machine. */
 export function consoleHere(config: string): Argv {
@@ -62,7 +67,7 @@ function unreachable(why: string, [program]: Argv): VmbError {
   return new VmbError(`Bacula's Director cannot be asked: ${why}`, {
     code: "bacula.unreachable",
     hint: program === "podman"
-      ? "Look at it: systemctl status vmb-director; journalctl -u vmb-director"
+      ? "Look at: journalctl -u vmb-director; then run: vmb ctl fix"
       : "Is the Director up, and is this console's configuration that of the site?",
   });
 }

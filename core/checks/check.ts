@@ -35,13 +35,18 @@ export function warned(detail: string, hint?: string): CheckVerdict {
  * Runs checks side by side and reports them in their order; one that throws has failed, and the rest still
  * run.
  *
- * @throws {VmbError} that a program is missing (exit 5): no finding of a check, for nothing can be said at all
+ * @param options with `missing: "failed"`, a program that is not there is a finding of the check that wants it
+ * @throws {VmbError} that a program is missing (exit 5): without it nothing can be said at all
  */
 export async function runChecks(
   checks: readonly Check[],
   report: Report,
+  { missing = "throws" }: { readonly missing?: "throws" | "failed" } = {},
 ): Promise<readonly CheckResult[]> {
-  const running = checks.map(async (check) => ({ name: check.name, ...await verdictOf(check) }));
+  const running = checks.map(async (check) => ({
+    name: check.name,
+    ...await verdictOf(check, missing),
+  }));
   const ended = Promise.allSettled(running);
   const results: CheckResult[] = [];
   try {
@@ -56,12 +61,12 @@ export async function runChecks(
   return results;
 }
 
-async function verdictOf(check: Check): Promise<CheckVerdict> {
+async function verdictOf(check: Check, missing: "throws" | "failed"): Promise<CheckVerdict> {
   try {
     return await check.run();
   } catch (thrown) {
     const error = toVmbError(thrown);
-    if (error.exit === exitCodes.missing) throw error;
+    if (error.exit === exitCodes.missing && missing === "throws") throw error;
     return failed(error.message, error.hint);
   }
 }

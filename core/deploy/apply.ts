@@ -1,3 +1,5 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
+import { activeJobs } from "../bacula/jobs_now.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { applySecrets } from "../podman/secrets.ts";
@@ -6,7 +8,6 @@ import { shareFiles } from "../sys/share_files.ts";
 import { ensureCatalog, setDatabasePassword } from "./catalog.ts";
 import { testConfigs } from "./config_tests.ts";
 import { type DeploySources, type Desired, digest } from "./desired.ts";
-import { runningJobs } from "./monitor_console.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import { type DeployPlan, type ServiceChange, shareTimeoutMs } from "./plan.ts";
 import { type DeployRecord, writeRecord } from "./record.ts";
@@ -14,6 +15,7 @@ import { changeUnit, enableUnit, reloadUnits } from "./units.ts";
 
 export interface ApplyContext {
   readonly machine: Machine;
+  readonly bconsole: Bconsole;
   readonly places: ControlPlaces;
   readonly sources: DeploySources;
   readonly desired: Desired;
@@ -36,7 +38,7 @@ export async function applyPlan(
   plan: DeployPlan,
   before: DeployRecord,
 ): Promise<DeployRecord> {
-  const { machine, places, sources, desired, report, signal } = context;
+  const { machine, bconsole, places, sources, desired, report, signal } = context;
   const { files, processes } = machine;
   let record = before;
 
@@ -46,7 +48,7 @@ export async function applyPlan(
     signal?.throwIfAborted();
   }
 
-  await assertIdle(machine, plan.services);
+  await assertIdle(bconsole, plan.services);
   for (const image of plan.images) {
     report({ kind: "info", text: `Pulling ${image}` });
     await runOk(processes, ["podman", "pull", "--quiet", image], { timeoutMs: 3600_000, signal });
@@ -98,7 +100,7 @@ export async function applyPlan(
   async function change(planned: ServiceChange): Promise<void> {
     const { service, action, because } = planned;
     // A job may have begun since the plan was made.
-    await assertIdle(machine, [planned]);
+    await assertIdle(bconsole, [planned]);
     report({ kind: "info", text: `${verbs[action]} ${service}: ${because.join(", ")}` });
     await changeUnit(machine, places, action, `${service}.service`, { signal });
     const wanted = desired.services.find(({ name }) => name === service);
@@ -137,12 +139,13 @@ function digests({ files }: Desired): Readonly<Record<string, string>> {
 
 /**
  * Director and Storage Daemon lose the jobs that they run when they end; so does the Director without its catalog.
- * A Director that is not up, or gives no answer, runs none that could be kept.
+ * A job that failed or was canceled counts until the Director has ended it. A Director that is not up, or gives no
+ * answer, runs none that could be kept.
  *
  * @throws {VmbError} `deploy.busy` (exit 11)
  */
 export async function assertIdle(
-  machine: Pick<Machine, "processes">,
+  bconsole: Bconsole,
   changes: readonly Pick<ServiceChange, "service" | "action">[],
 ): Promise<void> {
   const ending = changes.filter(({ service, action }) =>
@@ -150,9 +153,12 @@ export async function assertIdle(
   );
   const [first] = ending;
   if (first === undefined) return;
-  const jobs = await runningJobs(machine).catch(() => []);
+  const jobs = await activeJobs(bconsole).catch((error) => {
+    if (error instanceof VmbError && error.code === "bacula.unreachable") return [];
+    throw error;
+  });
   if (jobs.length === 0) return;
-  const names = jobs.map(({ id, name }) => `${name} (job ${id})`).join(", ");
+  const names = jobs.map(({ id, job }) => `${job} (job ${id})`).join(", ");
   throw new VmbError(`Cannot restart ${first.service} while jobs run: ${names}`, {
     code: "deploy.busy",
     exit: exitCodes.locked,

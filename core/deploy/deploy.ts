@@ -1,3 +1,4 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
@@ -11,6 +12,8 @@ import { readRecord, writeRecord } from "./record.ts";
 import { smokeChecks, waitForHealth } from "./smoke.ts";
 
 export interface DeployOptions {
+  /** Asks the Director, whether it is there or not yet. */
+  readonly bconsole: Bconsole;
   /** Make every container anew, and bring back the catalog from its dump where it is empty. */
   readonly redeploy: boolean;
   readonly dryRun: boolean;
@@ -64,7 +67,10 @@ export async function deploy(
     await waitForHealth(machine, { signal });
     report({ kind: "phase", phase: "smoke", text: "Trying what was deployed" });
     const { certificate } = certificatePaths(sources.repository);
-    const smoke = await runChecks(smokeChecks(machine, site, certificate), report);
+    const smoke = await runChecks(
+      smokeChecks(machine, options.bconsole, { site, certificate }),
+      report,
+    );
     assertPassed("What was deployed", smoke);
     await writeRecord(machine.files, places.state, { ...applied, tested: true });
     return ended("deployed", smoke);

@@ -111,7 +111,7 @@ export function showMend(mend: Mend): string {
 }
 
 async function applyMend(
-  { system, places, sources: { site } }: HealthContext,
+  { system, bconsole, places, sources: { site } }: HealthContext,
   mend: Mend,
   signal: AbortSignal | undefined,
 ): Promise<string> {
@@ -121,7 +121,7 @@ async function applyMend(
       return "mounted";
     case "migrate": {
       await assertIdle(
-        system,
+        bconsole,
         services.map((service) => ({ service, action: "restart" })),
       );
       const migrate = ["podman", "system", "migrate", "--new-runtime=crun"] as const;
@@ -135,7 +135,7 @@ async function applyMend(
         : released.join("; ");
     }
     case "restart": {
-      await assertIdle(system, [{ service: mend.service, action: "restart" }]);
+      await assertIdle(bconsole, [{ service: mend.service, action: "restart" }]);
       await changeUnit(system, places, "restart", `${mend.service}.service`, { signal });
       return "healthy again";
     }

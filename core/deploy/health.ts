@@ -1,3 +1,4 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import { formatBytes } from "../format/bytes.ts";
@@ -20,6 +21,8 @@ import { unitStates } from "./units.ts";
 
 export interface HealthContext {
   readonly system: System;
+  /** Asks the Director. */
+  readonly bconsole: Bconsole;
   readonly places: ControlPlaces;
   readonly sources: DeploySources;
   readonly vms: readonly VmEntry[];
@@ -27,15 +30,15 @@ export interface HealthContext {
 
 /** All that must be so for the next cycle to run, and for the last one to have been good. */
 export function healthChecks(context: HealthContext): readonly Check[] {
-  const { system, sources, vms } = context;
+  const { system, bconsole, sources, vms } = context;
   const { site } = sources;
   const certificate = certificatePaths(sources.repository).certificate;
   return [
     ...services.map((name): Check => ({ name, run: () => container(context, name) })),
     { name: "runtime", run: () => runtime(context) },
-    { name: "director", run: () => director(system) },
+    { name: "director", run: () => director(bconsole) },
     { name: "catalog", run: () => catalog(system) },
-    { name: "storage", run: () => storage(system) },
+    { name: "storage", run: () => storage(bconsole) },
     { name: "share", run: () => share(context) },
     { name: "storage-writable", run: () => storageWritable(system) },
     { name: "share-space", run: () => shareSpace(context) },
@@ -44,10 +47,10 @@ export function healthChecks(context: HealthContext): readonly Check[] {
     { name: "certificate", run: () => certificateState(context) },
     ...site.hypervisors.map((hypervisor): Check => ({
       name: `fd-${hypervisor.name}`,
-      run: () => fileDaemon(system, hypervisor),
+      run: () => fileDaemon(system, bconsole, hypervisor),
     })),
     { name: "jobs", run: () => jobResults(system, vms) },
-    { name: "locks", run: () => heldLocks(system, site) },
+    { name: "locks", run: () => heldLocks(system, bconsole, site) },
     { name: "drift", run: () => drift(context) },
     { name: "repository", run: () => repository(context) },
   ];

@@ -1,16 +1,19 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
+import { consoleLine } from "../bacula/console_line.ts";
+import { daemonVersion, directorVersion } from "../bacula/daemon_version.ts";
 import { clientName } from "../bacula/names.ts";
 import { type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import type { SiteHypervisor } from "../config/site.ts";
 import { toVmbError } from "../error.ts";
 import type { System } from "../sys/system.ts";
-import { askDirector, daemonVersion } from "./monitor_console.ts";
 
 /** The version of Bacula that hypervisors are configured for. */
 const oldest = "15.0.2";
 
 /** Whether the Director can work with the File Daemon of a hypervisor: it listens, answers, and is not newer. */
 export async function fileDaemon(
-  { network, processes }: Pick<System, "network" | "processes">,
+  { network }: Pick<System, "network">,
+  bconsole: Bconsole,
   { name, address, fdPort }: SiteHypervisor,
 ): Promise<CheckVerdict> {
   // The Director itself would try for three minutes.
@@ -23,9 +26,7 @@ export async function fileDaemon(
     );
   }
   const client = clientName(name);
-  const status = await askDirector({ processes }, `status client="${client}"`, {
-    timeoutMs: 60_000,
-  });
+  const [status = ""] = await bconsole.say(consoleLine("status", ["client", client]));
   const version = daemonVersion(status, client);
   if (version === undefined) {
     const error = /^.*(?:ERR=|Error|Failed)[^\n]*$/m.exec(status)?.[0]?.trim();
@@ -34,7 +35,7 @@ export async function fileDaemon(
       `Passwords may differ; run: vmb ctl push ${name}`,
     );
   }
-  const director = daemonVersion(await askDirector({ processes }, "version"), "vmb-dir");
+  const director = await directorVersion(bconsole);
   if (director !== undefined && compareVersions(version, director) > 0) {
     return failed(
       `Bacula ${version} is newer than the Director (${director}), which then cannot work with it`,

@@ -1,3 +1,4 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
 import type { Report } from "../event.ts";
 import type { System } from "../sys/system.ts";
 import type { HealthContext } from "./health.ts";
@@ -8,12 +9,12 @@ import { controlPlaces } from "./places.ts";
 export async function openHealth(
   system: System,
   repository: string,
-  report: Report,
+  { bconsole, report }: { readonly bconsole: Bconsole; readonly report: Report },
 ): Promise<HealthContext> {
   // The certificate has a check of its own: the others shall run with one that expired.
   const { sources, inventory } = await loadSources(system, repository, report, {
     anyCertificate: true,
   });
   const places = controlPlaces(sources.site, system.host);
-  return { system, places, sources, vms: inventory.vms };
+  return { system, bconsole, places, sources, vms: inventory.vms };
 }

@@ -1,3 +1,7 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
+import { consoleLine } from "../bacula/console_line.ts";
+import { daemonVersion, directorVersion } from "../bacula/daemon_version.ts";
+import { resourceNames } from "../bacula/names.ts";
 import { type Check, failed, passed } from "../checks/check.ts";
 import type { Site } from "../config/site.ts";
 import { VmbError } from "../error.ts";
@@ -5,15 +9,18 @@ import { type ServiceName, services } from "../podman/service.ts";
 import { commandFailed } from "../sys/process.ts";
 import { catalogVersion } from "./catalog.ts";
 import { type ContainerState, containerState, inContainer } from "./containers.ts";
-import { askDirector, daemonVersion } from "./monitor_console.ts";
 import type { Machine } from "./places.ts";
 
 /** Whether what was deployed does its work: each service is asked for what it is there for. */
-export function smokeChecks(machine: Machine, site: Site, certificate: string): readonly Check[] {
+export function smokeChecks(
+  machine: Machine,
+  bconsole: Bconsole,
+  { site, certificate }: { readonly site: Site; readonly certificate: string },
+): readonly Check[] {
   return [
-    { name: "director", run: () => director(machine) },
+    { name: "director", run: () => director(bconsole) },
     { name: "catalog", run: () => catalog(machine) },
-    { name: "storage", run: () => storage(machine) },
+    { name: "storage", run: () => storage(bconsole) },
     { name: "storage-writable", run: () => storageWritable(machine) },
     { name: "api-https", run: () => apiAnswers(machine) },
     { name: "web-https", run: () => webAnswers(machine, site, certificate) },
@@ -54,10 +61,10 @@ export async function waitForHealth(
   }
 }
 
-export async function director(machine: Pick<Machine, "processes">) {
-  const version = daemonVersion(await askDirector(machine, "status dir"), "vmb-dir");
+export async function director(bconsole: Bconsole) {
+  const version = await directorVersion(bconsole);
   return version === undefined
-    ? failed("the Director shows no status", "Look at: journalctl -u vmb-director")
+    ? failed("the Director does not say its version", "Look at: journalctl -u vmb-director")
     : passed(`Director ${version}`);
 }
 
@@ -68,9 +75,10 @@ export async function catalog(machine: Pick<Machine, "processes">) {
     : passed(`version ${version}`);
 }
 
-export async function storage(machine: Pick<Machine, "processes">) {
-  const status = await askDirector(machine, "status storage=vmb-file", { timeoutMs: 60_000 });
-  const version = daemonVersion(status, "vmb-sd");
+export async function storage(bconsole: Bconsole) {
+  const { storage, storageDaemon } = resourceNames;
+  const [status = ""] = await bconsole.say(consoleLine("status", ["storage", storage]));
+  const version = daemonVersion(status, storageDaemon);
   return version === undefined
     ? failed(
       "the Storage Daemon gives the Director no answer",

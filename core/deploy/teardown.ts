@@ -1,3 +1,4 @@
+import type { Bconsole } from "../bacula/bconsole.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { quoted } from "../format/quoted.ts";
@@ -30,11 +31,15 @@ export interface TeardownOutcome {
 export async function teardown(
   machine: Machine,
   places: ControlPlaces,
-  { volumes, report }: { readonly volumes: readonly string[]; readonly report: Report },
+  { bconsole, volumes, report }: {
+    readonly bconsole: Bconsole;
+    readonly volumes: readonly string[];
+    readonly report: Report;
+  },
 ): Promise<TeardownOutcome> {
   const { files, processes } = machine;
   return await withDeployLock(machine, places.state, async () => {
-    await assertIdle(machine, services.map((service) => ({ service, action: "restart" })));
+    await assertIdle(bconsole, services.map((service) => ({ service, action: "restart" })));
     const record = await readRecord(files, places.state);
     // Whatever happens from here on, the next deploy starts everything anew.
     await writeRecord(files, places.state, { ...emptyRecord, files: record.files });

@@ -34,6 +34,10 @@ export function metadataFolder(root: string): string {
   return `${root}/metadata`;
 }
 
+export function locksFolder(root: string): string {
+  return `${metadataFolder(root)}/locks`;
+}
+
 /** The id of a backup that begins now: local time, as the administrator's clock shows it. */
 export function backupId(now: Date): string {
   const two = (value: number) => String(value).padStart(2, "0");

@@ -2,18 +2,8 @@ import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import type { FileLock } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
-import { metadataFolder } from "./layout.ts";
-
-/** Who holds a lock, written into the lock file for whoever meets it. */
-interface LockHolder {
-  readonly hypervisor: string;
-  readonly pid: number;
-  readonly vm: string;
-  readonly run: string;
-  readonly since: string;
-  /** What it does; a backup when nothing is said. */
-  readonly work?: "restore";
-}
+import { locksFolder } from "./layout.ts";
+import { type LockHolder, parseLockHolder } from "./lock_holder.ts";
 
 /**
  * The locks of one run on the share. They are flock(2) locks, which the file server gives up when the
@@ -111,11 +101,11 @@ async function take(
   name: string,
   holder: LockHolder,
 ): Promise<{ readonly lock: FileLock; readonly before: LockHolder | undefined }> {
-  const folder = `${metadataFolder(root)}/locks`;
+  const folder = locksFolder(root);
   await files.makeFolder(folder);
   const path = `${folder}/${name}.lock`;
   const lock = await files.lock(path);
-  const other = readHolder(await files.readText(path).catch(() => ""));
+  const other = parseLockHolder(await files.readText(path).catch(() => ""));
   if (lock === undefined) {
     throw new VmbError(
       other === undefined
@@ -132,17 +122,4 @@ async function take(
   }
   await lock.write(`${JSON.stringify(holder)}\n`);
   return { lock, before: other };
-}
-
-function readHolder(text: string): LockHolder | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const holder = value as Partial<LockHolder> | null;
-  const whole = [holder?.hypervisor, holder?.vm, holder?.run, holder?.since]
-    .every((field) => typeof field === "string");
-  return whole ? value as LockHolder : undefined;
 }

@@ -263,6 +263,7 @@ async function lockUnlessReadOnly(
     vm: manifest.vm.name,
     run: runId,
     since: system.clock.now().toISOString(),
+    jobId: null,
   });
   return await withDeadline("Lock of the share", settings.shareTimeoutSeconds * 1000, locking);
 }

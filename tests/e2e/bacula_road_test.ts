@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { openBconsole } from "../../core/bacula/bconsole.ts";
 import { vmJobName } from "../../core/bacula/names.ts";
-import { findStrays, type StraySearch } from "../../core/bacula/strays.ts";
-import { loadInventory } from "../../core/config/inventory.ts";
-import { openRemote } from "../../core/deploy/remote.ts";
-import { systemFiles } from "../../core/sys/files.ts";
-import { systemProcesses } from "../../core/sys/process.ts";
+import type { CheckResult } from "../../core/checks/check.ts";
 import { type BaculaSite, openBaculaSite } from "../lab/bacula_site.ts";
 import { createGuest, type Guest } from "../lab/guest.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
@@ -108,20 +103,15 @@ async function runSlowly(): Promise<number> {
   return jobId;
 }
 
-/** Looks for strays as vmb ctl check does. */
-async function search(): Promise<StraySearch> {
-  const { sshConfig } = door;
-  const processes = systemProcesses;
-  const bconsole = openBconsole({
-    processes,
-    argv: [`${bacula.bin}/bconsole`, "-n", "-c", bacula.consoleConfig],
-  });
-  const inventory = await loadInventory(systemFiles, bacula.repository);
-  return await findStrays(
-    bconsole,
-    inventory,
-    (hypervisor) => openRemote(hypervisor, { processes, sshConfig, signal: undefined }),
-  );
+/** What `vmb ctl check` says of the locks, as the monitor; podman is not here, so other checks fail. */
+async function locks(): Promise<CheckResult> {
+  const monitor = `${bacula.places.config}/monitor.conf`;
+  const ended = await ctl("check", bacula.repository, "--json", "--console-config", monitor);
+  assertEnded(ended, 6);
+  const checks: readonly CheckResult[] = JSON.parse(ended.stdout).checks;
+  const found = checks.find(({ name }) => name === "locks");
+  assert.ok(found, ended.stdout);
+  return found;
 }
 
 async function liveRuns(): Promise<readonly { readonly jobId: number; readonly pid: number }[]> {
@@ -202,17 +192,24 @@ Deno.test("vmb ctl cancel cancels the job, and stops what it runs on the hypervi
 
 Deno.test("a job that was canceled elsewhere is found while its run goes on, and can be stopped", async () => {
   const jobId = await runSlowly();
+  const well = await locks();
+  assert.equal(well.outcome, "ok");
+  assert.match(
+    well.detail,
+    new RegExp(`^held for "${guest.name}" on hv1 since .*, by job ${jobId}$`),
+  );
   await bacula.console("admin", `cancel jobid=${jobId} yes`);
   assert.equal((await bacula.ended(jobId)).status, "A");
-  const { strays, unreachable } = await search();
-  assert.deepEqual(unreachable, []);
-  assert.deepEqual(
-    strays.map(({ vm, jobId, result }) => [vm, jobId, result]),
-    [[guest.name, jobId, "canceled"]],
+  const { outcome, detail, hint = "" } = await locks();
+  assert.equal(outcome, "warning");
+  assert.match(
+    detail,
+    new RegExp(`locked for "${guest.name}" on hv1 since .* by job ${jobId}, which .* in Bacula$`),
   );
+  assert.ok(hint.includes(`vmb ctl cancel ${jobId};`), hint);
   const canceled = await json("cancel", String(jobId));
   assert.deepEqual([canceled.canceled, canceled.stopped], [false, true]);
-  assert.deepEqual(await search(), { strays: [], unreachable: [] });
+  assert.equal((await locks()).detail, "no run holds a lock");
   await assertUndisturbed(site, guest);
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type BaculaPlaces, sitePlaces } from "../../core/bacula/places.ts";
 import { renderBacula } from "../../core/bacula/render_bacula.ts";
 import { secretFiles, secretFileText } from "../../core/bacula/secret_files.ts";
+import { passwordKeys } from "../../core/secrets/secret_key.ts";
 import { runOk, systemProcesses } from "../../core/sys/process.ts";
 import { parseTexts } from "../core/bacula/inventories.ts";
 import { type BaculaRelease, type BaculaTools, baculaTools, forRelease } from "./bacula_tools.ts";
@@ -27,7 +28,7 @@ export interface BaculaSite extends AsyncDisposable {
   /** Stands for the mount point of the share. */
   readonly share: string;
   readonly places: BaculaPlaces;
-  /** Folder with the `site.yaml` and the `vm-list.yaml` that all was rendered from. */
+  /** Folder with the `site.yaml` and the `vm-list.yaml` that all was rendered from, and a `secrets.conf`. */
   readonly repository: string;
   /** Configuration of the administrator's console. */
   readonly consoleConfig: string;
@@ -84,13 +85,18 @@ export async function openBaculaSite(
       { name: "hv1", address: "127.0.0.1", fd_port: client, ssh: { port: sshPort } },
     ],
     images: Object.fromEntries(
-      ["postgres", "director", "storage", "api", "web"].map((name) => [name, "localhost/x:1"]),
+      ["postgres", "director", "storage", "api", "web"].map((
+        name,
+      ) => [name, "localhost/x:1-trixie"]),
     ),
     ports: { director, storage, web },
   });
   const { site, vms } = await parseTexts({ site: text, list });
   await Deno.writeTextFile(`${folder}/repository/site.yaml`, text);
   await Deno.writeTextFile(`${folder}/repository/vm-list.yaml`, list);
+  // The daemons here have others, which no secrets.conf may hold.
+  const secrets = passwordKeys.map((key) => `${key}=${"x".repeat(40)}\n`).join("");
+  await Deno.writeTextFile(`${folder}/repository/secrets.conf`, secrets, { mode: 0o600 });
   const places: BaculaPlaces = {
     ...sitePlaces(site),
     config: `${folder}/config/bacula`,

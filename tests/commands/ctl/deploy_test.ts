@@ -1,19 +1,30 @@
 import assert from "node:assert/strict";
 import { runMain } from "../../../commands/main.ts";
+import type { CheckResult } from "../../../core/checks/check.ts";
+import { VmbError } from "../../../core/error.ts";
+import { services } from "../../../core/podman/service.ts";
 import { passwordKeys } from "../../../core/secrets/secret_key.ts";
 import { systemNetwork } from "../../../core/sys/network.ts";
+import type { Processes } from "../../../core/sys/process.ts";
 import type { System } from "../../../core/sys/system.ts";
+import { recordedConsole } from "../../core/bacula/recorded_console.ts";
 import { passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
 import { type FakeMachine, openFakeMachine } from "../../core/deploy/fake_machine.ts";
 import { fakeTerminal } from "../fake_terminal.ts";
 
 /** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types. */
-async function vmb(fake: FakeMachine, words: readonly string[], answer?: string) {
+async function vmb(
+  fake: FakeMachine,
+  words: readonly string[],
+  answer?: string,
+  changes: Partial<System> = {},
+) {
   const terminal = { ...fakeTerminal(), ask: () => answer };
   const system: System = {
     ...fake.machine,
     host: { ...fake.machine.host, onStopSignal: () => () => {} },
     network: { ...systemNetwork, probeTcp: () => Promise.resolve() },
+    ...changes,
   };
   const code = await runMain(system, terminal, { version: "1", args: ["ctl", ...words] });
   return { code, ...terminal.written };
@@ -83,6 +94,43 @@ Deno.test("vmb ctl check ends with 6 for a fault, and vmb ctl fix mends it", asy
   assert.deepEqual([fixed.code, fixed.out], [0, "done  Restart vmb-api: healthy again\n"]);
   const idle = await vmb(fake, ["fix", repository]);
   assert.deepEqual([idle.code, idle.out], [0, "Nothing that fix could mend\n"]);
+});
+
+Deno.test("vmb ctl check without podman fails check by check, and asks bconsole of this machine", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await vmb(fake, ["deploy", repository, "--yes"]);
+  const bconsole = recordedConsole("15.0.3", { "status client=hv2-fd": "ERR=No route to host" });
+  const { processes } = fake.machine;
+  const run: Processes["run"] = (argv, options) => {
+    if (argv[0] === "bconsole") {
+      assert.deepEqual(argv.slice(1), ["-n", "-c", "/lab/monitor.conf"]);
+      return bconsole.run(argv, options);
+    }
+    if (argv[0] !== "podman") return processes.run(argv, options);
+    return Promise.reject(
+      new VmbError("Program not found: podman", { code: "process.missing", exit: 5 }),
+    );
+  };
+  const words = ["check", repository, "--console-config", "/lab/monitor.conf", "--json"];
+  const ended = await vmb(fake, words, undefined, { processes: { ...processes, run } });
+  assert.equal(ended.code, 6);
+  const { checks } = JSON.parse(ended.out);
+  const told = new Map<string, readonly [string, string]>(
+    checks.map(({ name, outcome, detail }: CheckResult) => [name, [outcome, detail]]),
+  );
+  for (const name of [...services, "runtime", "catalog", "storage-writable", "disk", "jobs"]) {
+    assert.deepEqual(told.get(name), ["failed", "Program not found: podman"], name);
+  }
+  assert.deepEqual(told.get("director"), ["ok", "Director 15.0.3"]);
+  assert.deepEqual(told.get("storage"), ["ok", "Storage Daemon 15.0.3"]);
+  assert.deepEqual(told.get("fd-hv1"), ["ok", "Bacula 15.0.3"]);
+  assert.match(told.get("fd-hv2")?.[1] ?? "", /no answer: ERR=No route to host/);
+  assert.deepEqual(told.get("locks"), ["ok", "no run holds a lock"]);
+  assert.deepEqual(told.get("web-https")?.[0], "ok");
+  // Nothing can be mended there.
+  const fix = await vmb(fake, ["fix", repository], undefined, { processes: { ...processes, run } });
+  assert.equal(fix.code, 5);
 });
 
 Deno.test("vmb ctl teardown asks, and takes data only for a site that is named", async () => {

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { consoleHere, consoleInContainer, openBconsole } from "../../../core/bacula/bconsole.ts";
+import {
+  consoleHere,
+  consoleInContainer,
+  monitorInContainer,
+  openBconsole,
+} from "../../../core/bacula/bconsole.ts";
 import { type Argv, systemProcesses } from "../../../core/sys/process.ts";
 import { recorded, releases } from "./recorded_console.ts";
 
@@ -78,5 +83,13 @@ Deno.test("consoleInContainer hands stdin into the container of the Director", (
     "-i",
     "vmb-director",
     "bconsole",
+  ]);
+});
+
+Deno.test("monitorInContainer differs from consoleInContainer by its configuration alone", () => {
+  assert.deepEqual(monitorInContainer.slice(0, -1), consoleInContainer.slice(0, -1));
+  assert.deepEqual([consoleInContainer, monitorInContainer].map((argv) => argv.at(-1)), [
+    "/etc/vmb-bacula/bconsole.conf",
+    "/etc/vmb-bacula/monitor.conf",
   ]);
 });

@@ -33,6 +33,11 @@ export const sessions = {
   cancel_unknown: ["cancel jobid=77 yes"],
   nothing: [".status dir running", "llist joblog jobid=999"],
   catalog_down: ["llist jobid=1", '.sql query="select 1"'],
+  // Of 15.0.3 alone, as the monitor.
+  daemons: ["version", "status storage=vmb-file", "status client=hv1-fd"],
+  client_away: ["status client=hv1-fd"],
+  canceling: [".api 2", ".status dir running"],
+  running_without_catalog: ["version", ".api 2", ".status dir running"],
 } as const satisfies Readonly<Record<string, readonly (string | RegExp)[]>>;
 
 /**

@@ -63,6 +63,23 @@ Deno.test("runChecks without a program that it needs says nothing at all", async
   await assert.rejects(running, missing);
 });
 
+Deno.test("runChecks takes a missing program for a finding of one check where it is told to", async () => {
+  const hint = "Install it";
+  const missing = new VmbError("Program not found: x", { code: "process.missing", exit: 5, hint });
+  const results = await runChecks(
+    [
+      { name: "programs", run: () => Promise.reject(missing) },
+      { name: "other", run: () => passed("well") },
+    ],
+    () => {},
+    { missing: "failed" },
+  );
+  assert.deepEqual(results, [
+    { name: "programs", outcome: "failed", detail: "Program not found: x", hint },
+    { name: "other", outcome: "ok", detail: "well" },
+  ]);
+});
+
 Deno.test("assertPassed names the first failure with its hint, and counts the rest", async () => {
   const results = await runChecks(checks, () => {});
   assert.throws(() => assertPassed('Checks of "x"', results), {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type Bconsole, monitorInContainer, openBconsole } from "../../../core/bacula/bconsole.ts";
 import { deploy, type DeployOutcome } from "../../../core/deploy/deploy.ts";
 import { type DeploySources, desiredState } from "../../../core/deploy/desired.ts";
 import { loadSources } from "../../../core/deploy/load_sources.ts";
@@ -58,6 +59,11 @@ export async function edit(
   await Deno.writeTextFile(path, text.replaceAll(from, to));
 }
 
+/** The way to the machine's Director. */
+export function consoleOf({ machine: { processes } }: FakeMachine): Bconsole {
+  return openBconsole({ processes, argv: monitorInContainer });
+}
+
 export async function sourcesOf(
   fake: FakeMachine,
   options: { readonly anyCertificate?: boolean } = {},
@@ -70,6 +76,7 @@ export async function deployTo(
   options: { readonly redeploy?: boolean; readonly dryRun?: boolean } = {},
 ): Promise<DeployOutcome> {
   return await deploy(fake.machine, await sourcesOf(fake), {
+    bconsole: consoleOf(fake),
     redeploy: false,
     dryRun: false,
     ...options,

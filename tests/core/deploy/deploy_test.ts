@@ -49,7 +49,7 @@ Deno.test("deploy reloads the Director for a new VM, and restarts nothing", asyn
   await writeRepository(fake);
   await deployTo(fake);
   // A reload does not disturb a job.
-  fake.jobs = ["vm-asav1"];
+  fake.jobs = [{ id: 1, name: "vm-asav1", status: "R" }];
   await edit(fake, "vm-list.yaml", "name: scratch", "name: scratch2");
   const { plan } = await deployTo(fake);
   assert.deepEqual(plan.services.map(({ service, action }) => [service, action]), [
@@ -65,7 +65,7 @@ Deno.test("deploy restarts the Director where a reload would not do, and only wh
   await writeRepository(fake);
   await deployTo(fake);
   await edit(fake, "site.yaml", "time_zone:", "concurrency: 2\ntime_zone:");
-  fake.jobs = ["vm-asav1"];
+  fake.jobs = [{ id: 1, name: "vm-asav1", status: "R" }];
   const before = await Deno.readTextFile(fake.at("/etc/vm-backup/bacula/bacula-dir.conf"));
   await assert.rejects(deployTo(fake), (error: VmbError) => {
     assert.deepEqual([error.code, error.exit], ["deploy.busy", 11]);
@@ -76,6 +76,9 @@ Deno.test("deploy restarts the Director where a reload would not do, and only wh
     await Deno.readTextFile(fake.at("/etc/vm-backup/bacula/bacula-dir.conf")),
     before,
   );
+  // The Director ends a canceled job when its script has ended.
+  fake.jobs = [{ id: 1, name: "vm-asav1", status: "A" }];
+  await assert.rejects(deployTo(fake), { code: "deploy.busy" });
   fake.jobs = [];
   const { plan } = await deployTo(fake);
   assert.deepEqual(plan.services.map(({ service, action }) => [service, action]), [

@@ -6,6 +6,7 @@ import type { Files } from "../../../core/sys/files.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";
 import type { Argv, Completed, Processes, RunOptions } from "../../../core/sys/process.ts";
+import { recordedConsole } from "../bacula/recorded_console.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 
 /** What a service has read: its unit, its secrets and its configuration. */
@@ -13,6 +14,13 @@ export interface Started {
   readonly unit: string;
   readonly secrets: Readonly<Record<string, string>>;
   config: string;
+}
+
+/** A job that the Director has at hand; the letter is Bacula's: R runs, A is canceled. */
+export interface FakeJob {
+  readonly id: number;
+  readonly name: string;
+  readonly status: "R" | "A";
 }
 
 /**
@@ -33,7 +41,7 @@ export interface FakeMachine extends AsyncDisposable {
   readonly volumes: Set<string>;
   /** Answers that a test wants otherwise: by the words of the program, joined by spaces. */
   readonly answers: Map<RegExp, Partial<Completed>>;
-  jobs: readonly string[];
+  jobs: readonly FakeJob[];
   /** Counts what changes something; before this one it ends. */
   killAt: number | undefined;
   steps: number;
@@ -277,14 +285,12 @@ export async function openFakeMachine(): Promise<FakeMachine> {
       });
     }
     if (program === "bconsole") {
-      const status = stdin.includes("storage=")
-        ? "vmb-sd Version: 15.0.3 (x)\n"
-        : stdin.startsWith(".status dir running")
-        ? ["Running Jobs:", ...fake.jobs.map(jobRow), "===="].join("\n")
-        : stdin.startsWith("status client")
-        ? `${/"(.*)"/.exec(stdin)?.[1]} Version: 15.0.3 (x)\n`
-        : "vmb-dir Version: 15.0.3 (x)\n";
-      return { stdout: `Connecting\n1000 OK: 10002 vmb-dir Version: 15.0.3 (x)\n${status}` };
+      assert.equal(args.at(-1), "/etc/vmb-bacula/monitor.conf");
+      const bconsole = recordedConsole("15.0.3", {
+        ".status dir running": `\nrunning:\n${fake.jobs.map(jobBlock).join("\n")}]\n`,
+        "status client=hv2-fd": "hv2-fd Version: 15.0.3 (25 March 2025)",
+      });
+      return await bconsole.run(["bconsole"], { stdin });
     }
     if (program === "openssl") return { stdout: "HTTP/1.1 401 Unauthorized\r\n" };
     assert.ok(["dd", "rm", "sh"].includes(program), [program, ...args].join(" "));
@@ -334,8 +340,18 @@ function serviceOf(unit: string): ServiceName | undefined {
   return services.find((name) => unit === `${name}.service`);
 }
 
-function jobRow(name: string, index: number): string {
-  return `     ${index + 1}  Back Full          0         0  ${name}              is running`;
+function jobBlock({ id, name, status }: FakeJob): string {
+  return `
+jobid=${id}
+level=F
+type=B
+status=${status}
+status_desc=${status === "A" ? "has been canceled" : "is running"}
+name=${name}
+schedtime_epoch=1795330286
+priority=100
+errors=0
+`;
 }
 
 /** The files of a machine lie below a folder; what changes one is a step that may be the last. */

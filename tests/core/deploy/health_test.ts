@@ -5,13 +5,19 @@ import { applyMends, planMends, showMend } from "../../../core/deploy/fix.ts";
 import { healthChecks, type HealthContext } from "../../../core/deploy/health.ts";
 import { compareVersions } from "../../../core/deploy/health_file_daemon.ts";
 import { judgeRuns, type LastRun } from "../../../core/deploy/health_jobs.ts";
-import { parseRunningJobs } from "../../../core/deploy/monitor_console.ts";
 import { controlPlaces } from "../../../core/deploy/places.ts";
 import { listeningPorts } from "../../../core/deploy/ports.ts";
 import { services } from "../../../core/podman/service.ts";
 import { systemNetwork } from "../../../core/sys/network.ts";
 import { exampleTexts, parseTexts } from "../bacula/inventories.ts";
-import { deployTo, edit, repository, sourcesOf, writeRepository } from "./deploy_site.ts";
+import {
+  consoleOf,
+  deployTo,
+  edit,
+  repository,
+  sourcesOf,
+  writeRepository,
+} from "./deploy_site.ts";
 import { type FakeMachine, openFakeMachine } from "./fake_machine.ts";
 
 Deno.test("healthChecks finds nothing wrong with what was just deployed but that no job ran yet", async () => {
@@ -122,7 +128,7 @@ Deno.test("applyMends restarts no daemon whose jobs run", async () => {
   await using fake = await deployed();
   fake.answers.set(/exec --interactive vmb-storage dd/, { code: 1, stderr: "EIO" });
   const mends = planMends(await check(fake));
-  fake.jobs = ["vm-asav1"];
+  fake.jobs = [{ id: 1, name: "vm-asav1", status: "R" }];
   fake.calls.length = 0;
   const [outcome] = await applyMends(await contextOf(fake), mends, { report: () => {} });
   assert.equal(outcome?.done, false);
@@ -130,21 +136,25 @@ Deno.test("applyMends restarts no daemon whose jobs run", async () => {
   assert.ok(!fake.calls.some((argv) => argv.join(" ").startsWith("systemctl restart")));
 });
 
-Deno.test("locks of a run that Bacula does not know of are told, and released only when it is dead", async () => {
+Deno.test("fix releases the locks of a stray, and only when it is dead", async () => {
   await using fake = await deployed();
   const folder = fake.at("/mnt/backup/metadata/locks");
   await Deno.mkdir(folder, { recursive: true });
-  const holder = { hypervisor: "hv2", pid: 1, vm: "asav1", run: "r", since: "2026-11-21T12:00Z" };
+  const since = "2026-11-21T12:00:00.000Z";
+  const holder = { hypervisor: "hv2", pid: 1, vm: "asav1", run: "r", since, jobId: 7 };
   await Deno.writeTextFile(`${folder}/site.lock`, JSON.stringify(holder));
   await Deno.writeTextFile(`${folder}/vm-1.lock`, "");
   const locksOf = async () => (await check(fake)).find(({ name }) => name === "locks");
 
-  fake.jobs = ["vm-asav1"];
+  fake.jobs = [{ id: 7, name: "vm-asav1", status: "R" }];
   assert.equal((await locksOf())?.outcome, "ok");
-  fake.jobs = [];
+  fake.jobs = [{ id: 7, name: "vm-asav1", status: "A" }];
   const told = await locksOf();
   assert.equal(told?.outcome, "warning");
-  assert.match(told?.detail ?? "", /locked for "asav1" on hv2 since 2026/);
+  assert.match(
+    told?.detail ?? "",
+    /locked for "asav1" on hv2 since 2026.* by job 7, which is canceled/,
+  );
 
   const mends = planMends(await check(fake));
   assert.deepEqual(mends.map(showMend), ["Release locks of dead runs"]);
@@ -202,28 +212,6 @@ Deno.test("judgeRuns tells failed, canceled, overdue and missing runs, and what 
   );
 });
 
-Deno.test("parseRunningJobs reads the table of Bacula 15, and none where none runs", () => {
-  const head = `
-Running Jobs:
-Console connected using TLS at 22-Nov-26 04:36
- JobId  Type Level     Files     Bytes  Name              Status
-======================================================================
-`;
-  const rows = `     1  Back Full          0         0  vm-a              is waiting execution
-    12  Back Incr      1,234    5.123 G vm-b:20x          is running
-   131  Admn               0         0  summary           is waiting for higher priority jobs to finish
-====
-`;
-  assert.deepEqual(parseRunningJobs(head + rows), [
-    { id: 1, name: "vm-a" },
-    { id: 12, name: "vm-b:20x" },
-    { id: 131, name: "summary" },
-  ]);
-  const none =
-    "\nRunning Jobs:\nConsole connected using TLS at 22-Nov-26 04:36\nNo Jobs running.\n====\n";
-  assert.deepEqual(parseRunningJobs(none), []);
-});
-
 Deno.test("compareVersions compares numbers, not text", () => {
   assert.ok(compareVersions("9.6.7", "15.0.3") < 0);
   assert.ok(compareVersions("15.0.10", "15.0.3") > 0);
@@ -254,6 +242,7 @@ async function contextOf(fake: FakeMachine): Promise<HealthContext> {
   const network = { ...systemNetwork, probeTcp: () => Promise.resolve() };
   return {
     system: { ...fake.machine, network },
+    bconsole: consoleOf(fake),
     places: controlPlaces(sources.site, fake.machine.host),
     sources,
     vms,

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { controlPlaces } from "../../../core/deploy/places.ts";
 import { teardown, volumesToPurge } from "../../../core/deploy/teardown.ts";
-import { assertDeployed, deployTo, sourcesOf, writeRepository } from "./deploy_site.ts";
+import { assertDeployed, consoleOf, deployTo, sourcesOf, writeRepository } from "./deploy_site.ts";
 import { type FakeMachine, Killed, openFakeMachine } from "./fake_machine.ts";
 
 async function takeDown(fake: FakeMachine, volumes: readonly string[] = []) {
   const { site } = await sourcesOf(fake);
   const places = controlPlaces(site, fake.machine.host);
-  return await teardown(fake.machine, places, { volumes, report: () => {} });
+  return await teardown(fake.machine, places, {
+    bconsole: consoleOf(fake),
+    volumes,
+    report: () => {},
+  });
 }
 
 Deno.test("teardown takes away all that was installed and no data; another deploy brings it back", async () => {
@@ -61,7 +65,7 @@ Deno.test("teardown refuses while a job runs", async () => {
   await using fake = await openFakeMachine();
   await writeRepository(fake);
   await deployTo(fake);
-  fake.jobs = ["vm-asav1"];
+  fake.jobs = [{ id: 1, name: "vm-asav1", status: "R" }];
   await assert.rejects(takeDown(fake), { code: "deploy.busy", exit: 11 });
   assert.equal(fake.started.size, 5);
 });

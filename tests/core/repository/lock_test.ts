@@ -130,5 +130,6 @@ async function lockPath(root: string, name: string): Promise<string> {
 }
 
 function holder(vm: string) {
-  return { hypervisor: "hv1", pid: 7, vm, run: `vmb-${vm}`, since: "2026-11-21T12:00:00.000Z" };
+  const since = "2026-11-21T12:00:00.000Z";
+  return { hypervisor: "hv1", pid: 7, vm, run: `vmb-${vm}`, since, jobId: 4711 };
 }
