@@ -63,6 +63,22 @@ export function openBconsole({ processes, argv, signal, timeoutMs }: ConsoleAcce
   };
 }
 
+/** A console that is not asked again when it gave no answer: each question would take its minutes. */
+export function givingUp(bconsole: Bconsole): Bconsole {
+  let failure: VmbError | undefined;
+  return {
+    async say(...commands) {
+      if (failure !== undefined) throw failure;
+      try {
+        return await bconsole.say(...commands);
+      } catch (error) {
+        if (error instanceof VmbError && error.code === "bacula.unreachable") failure = error;
+        throw error;
+      }
+    },
+  };
+}
+
 function unreachable(why: string, [program]: Argv): VmbError {
   return new VmbError(`Bacula's Director cannot be asked: ${why}`, {
     code: "bacula.unreachable",

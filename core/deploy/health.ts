@@ -1,4 +1,5 @@
 import type { Bconsole } from "../bacula/bconsole.ts";
+import { givingUp } from "../bacula/bconsole.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import { formatBytes } from "../format/bytes.ts";
@@ -30,8 +31,9 @@ export interface HealthContext {
 
 /** All that must be so for the next cycle to run, and for the last one to have been good. */
 export function healthChecks(context: HealthContext): readonly Check[] {
-  const { system, bconsole, sources, vms } = context;
+  const { system, sources, vms } = context;
   const { site } = sources;
+  const bconsole = givingUp(context.bconsole);
   const certificate = certificatePaths(sources.repository).certificate;
   return [
     ...services.map((name): Check => ({ name, run: () => container(context, name) })),

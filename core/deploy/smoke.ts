@@ -87,6 +87,9 @@ export async function storage(bconsole: Bconsole) {
     : passed(`Storage Daemon ${version}`);
 }
 
+/** How long the share may take, in milliseconds; a busy machine takes many seconds for the exec alone. */
+const execTimeoutMs = 120_000;
+
 /** Where the volumes lie, in the container. */
 const archive = "/var/lib/bacula/archive";
 
@@ -96,14 +99,14 @@ export async function storageWritable({ processes }: Pick<Machine, "processes">)
     "vmb-storage",
     ...["dd", "if=/dev/zero", `of=${probe}`, "bs=512", "count=1", "conv=fsync"],
   );
-  const done = await processes.run(argv, { timeoutMs: 30_000 });
+  const done = await processes.run(argv, { timeoutMs: execTimeoutMs });
   if (done.code !== 0) {
     throw commandFailed(
       done,
       "The share must be mounted read-write, and let this machine's root write",
     );
   }
-  await processes.run(inContainer("vmb-storage", "rm", "-f", probe), { timeoutMs: 30_000 });
+  await processes.run(inContainer("vmb-storage", "rm", "-f", probe), { timeoutMs: execTimeoutMs });
   return passed("a volume can be written on the share");
 }
 
@@ -126,7 +129,7 @@ export async function webAnswers(
   const done = await processes.run([
     ...httpsClient(`127.0.0.1:${ports.web}`),
     ...["-CAfile", certificate, "-partial_chain", "-verify_return_error", kind, control.host],
-  ], { stdin: request(control.host), timeoutMs: 60_000 });
+  ], { stdin: request(control.host), timeoutMs: execTimeoutMs });
   return httpVerdict("vmb-web", done);
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   consoleHere,
   consoleInContainer,
+  givingUp,
   monitorInContainer,
   openBconsole,
 } from "../../../core/bacula/bconsole.ts";
@@ -24,6 +25,29 @@ Deno.test("openBconsole says commands by stdin, and ends the session", async () 
   assert.deepEqual(await shell(`${greeting}; cat`).say(".jobs", "version"), ["", ""]);
   const echo = `${greeting}; while read -r line; do echo "$line"; echo "[$line]"; done`;
   assert.deepEqual(await shell(echo).say(".jobs", "version"), ["[.jobs]", "[version]"]);
+});
+
+Deno.test("givingUp asks no more when there was no answer, and again after another error", async () => {
+  let asked = 0;
+  const counting = (script: string) => {
+    const bconsole = shell(script);
+    return givingUp({
+      say(...commands) {
+        asked++;
+        return bconsole.say(...commands);
+      },
+    });
+  };
+  const dead = counting("exit 3");
+  for (const command of [".jobs", "version"]) {
+    await assert.rejects(dead.say(command), { code: "bacula.unreachable", message: /status 3/ });
+  }
+  assert.equal(asked, 1);
+  const odd = counting(greeting);
+  for (const command of [".jobs", "version"]) {
+    await assert.rejects(odd.say(command), { code: "bacula.answer" });
+  }
+  assert.equal(asked, 3);
 });
 
 Deno.test("openBconsole knows a Director that was not reached, whatever the exit status", async () => {

@@ -21,7 +21,7 @@ Deno.test("heldLocks takes a run for well whose job runs, or that a person began
     [holder({ jobId: undefined }), "whose job runs"],
   ];
   for (const [who, words] of cases) {
-    const lock = await lockForBackup(machine, share.root, uuid, who, () => {});
+    const lock = await lockForBackup(machine, share.root, uuid, who, { report: () => {} });
     assert.deepEqual(await share.look([[7, "web", "R"]]), {
       outcome: "ok",
       detail: `held for "web" on hv1 since ${since}, ${words}`,
@@ -45,7 +45,9 @@ Deno.test("heldLocks finds runs whose job has ended, is canceled, or is another'
       [undefined, [[7, "other", "R"]], ", and no job of it runs in Bacula"],
     ];
   for (const [jobId, jobs, words] of cases) {
-    const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId }), () => {});
+    const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId }), {
+      report: () => {},
+    });
     const { outcome, detail, hint } = await share.look(jobs);
     assert.equal(outcome, "warning");
     assert.ok(detail.startsWith(`the share is locked for "web" on hv1 since ${since}`), detail);
@@ -57,14 +59,18 @@ Deno.test("heldLocks finds runs whose job has ended, is canceled, or is another'
 
 Deno.test("heldLocks takes no run for a stray that ended while it asked", async () => {
   await using share = await openShare();
-  const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId: 7 }), () => {});
+  const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId: 7 }), {
+    report: () => {},
+  });
   const verdict = await share.look([], () => lock.release());
   assert.deepEqual([verdict.outcome, verdict.detail], ["ok", "no run holds a lock"]);
 });
 
 Deno.test("releaseDeadLocks takes names off locks that nobody holds, and only off those", async () => {
   await using share = await openShare();
-  const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId: 7 }), () => {});
+  const lock = await lockForBackup(machine, share.root, uuid, holder({ jobId: 7 }), {
+    report: () => {},
+  });
   const folder = `${share.root}/metadata/locks`;
   await Deno.writeTextFile(
     `${folder}/vm-2.lock`,
