@@ -3,17 +3,29 @@ import { runMain } from "../../../commands/main.ts";
 import { passwordKeys } from "../../../core/secrets/secret_key.ts";
 import { systemNetwork } from "../../../core/sys/network.ts";
 import type { System } from "../../../core/sys/system.ts";
-import { passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
+import { edit, passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
 import { type FakeMachine, openFakeMachine } from "../../core/deploy/fake_machine.ts";
 import { fakeTerminal } from "../fake_terminal.ts";
 
-/** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types. */
-async function vmb(fake: FakeMachine, words: readonly string[], answer?: string) {
+/** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types, `posts` gets what Slack is told. */
+async function vmb(
+  fake: FakeMachine,
+  words: readonly string[],
+  answer?: string,
+  posts: unknown[] = [],
+) {
   const terminal = { ...fakeTerminal(), ask: () => answer };
   const system: System = {
     ...fake.machine,
     host: { ...fake.machine.host, onStopSignal: () => () => {} },
-    network: { ...systemNetwork, probeTcp: () => Promise.resolve() },
+    network: {
+      ...systemNetwork,
+      probeTcp: () => Promise.resolve(),
+      postJson(url, body) {
+        posts.push({ url, body });
+        return Promise.resolve({ status: 200, body: "", retryAfter: undefined });
+      },
+    },
   };
   const code = await runMain(system, terminal, { version: "1", args: ["ctl", ...words] });
   return { code, ...terminal.written };
@@ -83,6 +95,29 @@ Deno.test("vmb ctl check ends with 6 for a fault, and vmb ctl fix mends it", asy
   assert.deepEqual([fixed.code, fixed.out], [0, "done  Restart vmb-api: healthy again\n"]);
   const idle = await vmb(fake, ["fix", repository]);
   assert.deepEqual([idle.code, idle.out], [0, "Nothing that fix could mend\n"]);
+});
+
+Deno.test("vmb ctl check --alert tells Slack when the repository keeps it from checking", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  const webhook = "https://hooks.slack.com/services/T0/B0/secret";
+  const secrets = fake.at(`${repository}/secrets.conf`);
+  await Deno.writeTextFile(secrets, `SLACK_FAILURE_WEBHOOK=${webhook}\n`, { append: true });
+  await edit(fake, "vm-list.yaml", "name:", "nam:");
+  const posts: { readonly url: string; readonly body: { readonly text: string } }[] = [];
+  const silent = await vmb(fake, ["check", repository], undefined, posts);
+  assert.deepEqual([silent.code, posts], [4, []]);
+  const first = await vmb(fake, ["check", repository, "--alert", "--json"], undefined, posts);
+  const again = await vmb(fake, ["check", repository, "--alert"], undefined, posts);
+  assert.deepEqual([first.code, again.code, posts.length, posts[0]?.url], [4, 4, 1, webhook]);
+  assert.match(posts[0]?.body.text ?? "", /vm-list\.yaml:\d+:\d+: Unknown key "nam"/);
+  assert.equal(JSON.parse(first.out).error.exit, 4);
+  for (const { out, err } of [silent, first, again]) assert.ok(!(out + err).includes(webhook));
+  await edit(fake, "vm-list.yaml", "nam:", "name:");
+  await vmb(fake, ["deploy", repository, "--yes"]);
+  const well = await vmb(fake, ["check", repository, "--alert"], undefined, posts);
+  assert.deepEqual([well.code, posts.length], [0, 2]);
+  assert.match(posts[1]?.body.text ?? "", /: all checks pass again$/);
 });
 
 Deno.test("vmb ctl teardown asks, and takes data only for a site that is named", async () => {
