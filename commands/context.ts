@@ -10,8 +10,12 @@ export interface CommandContext {
   readonly version: string;
   /** Aborts when the process is asked to stop. */
   readonly signal: AbortSignal;
-  /** From here on a signal does not end the command at once: it undoes what it began, and ends by itself. */
-  shield(): void;
+  /**
+   * From here on a signal does not end the command at once: it undoes what it began, and ends by itself.
+   *
+   * @param meanwhile what it does then, as the person who stopped it is told
+   */
+  shield(meanwhile?: string): void;
   /** Loads the configuration, when a command first asks for it. */
   configuration(flags?: SettingFlags): Promise<Configuration>;
   /** Shows events as the second stream wants them. */

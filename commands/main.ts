@@ -16,13 +16,13 @@ export async function runMain(
   const stop = new AbortController();
   const interrupted = Promise.withResolvers<never>();
   interrupted.promise.catch(() => {});
-  let shielded = false;
+  let shielded: string | undefined;
   const unlisten = system.host.onStopSignal((signal) => {
     if (stop.signal.aborted) return;
-    if (shielded) terminal.err(`\nvmb: ${signal}: undoing what was begun\n`);
+    if (shielded !== undefined) terminal.err(`\nvmb: ${signal}: ${shielded}\n`);
     const error = new CancelledError(signal);
     stop.abort(error);
-    if (!shielded) interrupted.reject(error);
+    if (shielded === undefined) interrupted.reject(error);
   });
   const reporter = makeReporter(terminal, system.clock);
   let printed = false;
@@ -31,7 +31,7 @@ export async function runMain(
     terminal,
     version,
     signal: stop.signal,
-    shield: () => void (shielded = true),
+    shield: (meanwhile = "undoing what was begun") => void (shielded = meanwhile),
     report: reporter,
     async configuration(flags = {}): Promise<Configuration> {
       const configuration = await loadConfiguration(system, { flags });

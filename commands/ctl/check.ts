@@ -1,4 +1,5 @@
 import { assertPassed } from "../../core/checks/check.ts";
+import { toVmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { consoleOption, monitorOf } from "./console_options.ts";
@@ -8,7 +9,10 @@ export function checkCommand(context: CommandContext) {
   return newCommand("check", {
     summary: "Look whether the next cycle can run, and whether the last one was good",
     examples: ["vmb ctl check", "vmb ctl check --json"],
-    exits: { 6: "something is wrong; each is named, with what to do" },
+    exits: {
+      4: "site.yaml, vm-list.yaml or secrets.conf is wrong; --alert tells that too",
+      6: "something is wrong; each is named, with what to do",
+    },
   })
     .argument("[dir]", "folder of the repository", ".")
     .option("--alert", "tell Slack what fails, when it is news (the timer does)")
@@ -19,7 +23,12 @@ export function checkCommand(context: CommandContext) {
       const repository = await repositoryFolder(system, dir);
       const { openHealth } = await import("../../core/deploy/open_health.ts");
       const bconsole = monitorOf(context, { consoleConfig });
-      const health = await openHealth(system, repository, { bconsole, report });
+      const opening = openHealth(system, repository, { bconsole, report });
+      const health = await opening.catch(async (thrown) => {
+        const { alertNotRun } = await import("../../core/deploy/alert.ts");
+        if (tellSlack) await alertNotRun(system, toVmbError(thrown), { repository, report });
+        throw thrown;
+      });
       const { healthChecks } = await import("../../core/deploy/health.ts");
       const { runChecks } = await import("../../core/checks/check.ts");
       const checks = await runChecks(healthChecks(health), report, { missing: "failed" });

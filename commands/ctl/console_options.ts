@@ -7,11 +7,9 @@ import {
   openBconsole,
 } from "../../core/bacula/bconsole.ts";
 import { type Inventory, loadInventory, siteFile } from "../../core/config/inventory.ts";
+import { deployedRepository } from "../../core/deploy/places.ts";
 import type { Argv } from "../../core/sys/process.ts";
 import type { CommandContext } from "../context.ts";
-
-/** Where a control VM that was deployed has its repository, whatever folder one is in. */
-export const deployedRepository = "/etc/vm-backup/repository";
 
 /** `--repository`: the commands of every day are typed anywhere. */
 export function repositoryOption() {

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { type ExitCode, VmbError } from "../../core/error.ts";
+import { type ExitCode, exitCodes, toVmbError, VmbError } from "../../core/error.ts";
 import { showArgv } from "../../core/sys/process.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -18,6 +18,8 @@ export function restoreCommand(context: CommandContext) {
       0: "shown; with --on: done",
       1: "the hypervisor was not reached; any other status is that of vmb hv restore there",
       10: "no such hypervisor, VM or backup",
+      130:
+        "with --on: stopped by SIGINT (143: SIGTERM, 129: SIGHUP), there too; everything was undone",
     },
   })
     .argument("<vm>", "name of the VM that was backed up", vmArgument)
@@ -71,19 +73,41 @@ export function restoreCommand(context: CommandContext) {
         sshConfig: options.sshConfig,
         signal,
       });
+      context.shield(`asking ${hypervisor.name} to stop the restore, and to undo what it began`);
       const { code, stdout } = await remote.run(restoreArgv(vmb, vm, id, options), {
         timeoutMs: 24 * 3_600_000,
+        stopWithinMs: patienceMs,
+      }).catch((error) => {
+        throw error.code === "process.not-stopped" ? notEnded(vm, hypervisor.name, signal) : error;
       });
       if (code === 0) {
         context.result(options.json, options.json ? JSON.parse(stdout) : undefined, () => stdout);
         return;
       }
+      // It ended as it was asked to; the status here is of the signal that we got.
+      if (code === exitCodes.terminated) signal.throwIfAborted();
       throw new VmbError(`Restore of "${vm}" on ${hypervisor.name} ended with status ${code}`, {
         code: "restore.failed-there",
         exit: code as ExitCode,
         hint: "What it said is above",
       });
     });
+}
+
+/** How long a restore may take to undo what it began, in milliseconds. */
+const patienceMs = 300_000;
+
+function notEnded(vm: string, hypervisor: string, { reason }: AbortSignal): VmbError {
+  return new VmbError(
+    `Restore of "${vm}" on ${hypervisor} was told to stop, and has not ended within ${
+      patienceMs / 1000
+    } s`,
+    {
+      code: "restore.not-ended",
+      exit: toVmbError(reason).exit,
+      hint: `Look there at its log, in LOG_DIR/${vm}, and then run: vmb hv recover`,
+    },
+  );
 }
 
 function showCommand(command: string, home: string | null): string {

@@ -3,13 +3,14 @@ import type { Parsed } from "./setting_type.ts";
 const component = "[a-z0-9]+(?:(?:\\.|_{1,2}|-+)[a-z0-9]+)*";
 const host = "(?:[A-Za-z0-9-]+(?:\\.[A-Za-z0-9-]+)+(?::\\d+)?|[A-Za-z0-9-]+:\\d+|localhost)";
 const name = new RegExp(`^(${host})/(${component}(?:/${component})*)$`);
-const reason = "expected the full name of an image with a tag or a digest";
+const reason = "expected the full name of an image with a tag";
 const example = "docker.io/library/postgres:17.6";
 
 /**
- * Reads the name of a container image: registry, repository, and a tag or a digest that pins its content.
+ * Reads the name of a container image: registry, repository, a tag, and if wanted a digest that pins its content.
  *
- * The tag `latest` pins nothing: the next pull may bring another version of the catalog's database.
+ * The tag `latest` pins nothing: the next pull may bring another version of the catalog's database. Beside a
+ * digest podman takes no notice of the tag (podman pull 8833), but we do: it says how the image is laid out.
  */
 export function parseImageName(text: string): Parsed<string> {
   const [, named = text, digest] = /^(.*?)@(.*)$/.exec(text) ?? [];
@@ -23,8 +24,12 @@ export function parseImageName(text: string): Parsed<string> {
   if (tag !== undefined && !/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(tag)) {
     return { reason, hint: "A tag has letters, digits and . _ - only" };
   }
-  if (digest !== undefined) return { value: text };
-  if (tag === undefined) return { reason, hint: `Add the version, as in ${example}` };
+  if (tag === undefined) {
+    const hint = digest === undefined
+      ? `Add the version, as in ${example}`
+      : "The digest does not tell the version: write name:tag@sha256:...";
+    return { reason, hint };
+  }
   if (tag === "latest") {
     return {
       reason,

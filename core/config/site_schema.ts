@@ -84,7 +84,7 @@ export function siteSchema(zod: typeof import("zod")) {
       storage: image.describe("Has bacula-sd"),
       api: image.describe("Bacularis API"),
       web: image.describe("Bacularis Web"),
-    }).describe("Container images, each pinned by a tag or a digest"),
+    }).describe("Container images, each name:tag, or name:tag@sha256:DIGEST to pin it for good"),
     ports: mapping({
       director: port.default(ports.director).describe("Of the Director"),
       storage: port.default(ports.storage).describe("Of the Storage Daemon"),

@@ -1,8 +1,11 @@
 import type { CheckResult } from "../checks/check.ts";
+import { toVmbError, type VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
-import { healthMessage } from "../notify/health_message.ts";
-import { sendToSlack } from "../notify/slack.ts";
+import { healthMessage, notCheckedMessage } from "../notify/health_message.ts";
+import { sendToSlack, type SlackMessage } from "../notify/slack.ts";
+import { readSecrets, secretsFile } from "../secrets/secrets_file.ts";
 import type { System } from "../sys/system.ts";
+import { controlPlaces } from "./places.ts";
 
 interface LastAlert {
   /** Names of the checks that had failed. */
@@ -10,6 +13,9 @@ interface LastAlert {
   /** Milliseconds since 1970. */
   readonly time: number;
 }
+
+/** Stands among the names of failed checks for the check itself. */
+const notRun = "the check itself";
 
 /** The same trouble is told again after this time, in milliseconds. */
 const repeatMs = 86_400_000;
@@ -22,23 +28,60 @@ const repeatMs = 86_400_000;
 export async function alert(
   system: Pick<System, "clock" | "files" | "network">,
   results: readonly CheckResult[],
-  { site, webhook, state, report }: {
-    readonly site: string;
-    readonly webhook: string;
-    /** Folder in which vmb remembers what it told. */
-    readonly state: string;
-    readonly report: Report;
-  },
+  { site, ...given }: AlertOptions & { readonly site: string },
 ): Promise<boolean> {
-  const { clock, files } = system;
   const failures = results.filter(({ outcome }) => outcome === "failed");
   const names = failures.map(({ name }) => name).sort();
+  return await tellNews(system, names, healthMessage(site, failures), given);
+}
+
+/**
+ * Tells Slack, like `alert`, that the check itself could not run. Takes the webhook from `secrets.conf` alone,
+ * since whatever else the repository has may be what is wrong; where even that is not to be had, nobody is told.
+ *
+ * @param repository absolute path of its folder
+ * @returns whether Slack was told; never rejects, since its caller has an error that matters more
+ */
+export async function alertNotRun(
+  system: Pick<System, "clock" | "files" | "host" | "network">,
+  error: VmbError,
+  { repository, report }: { readonly repository: string; readonly report: Report },
+): Promise<boolean> {
+  const { files, host } = system;
+  try {
+    const { secrets } = await readSecrets(files, `${repository}/${secretsFile}`);
+    const webhook = secrets.get("SLACK_FAILURE_WEBHOOK");
+    if (webhook === undefined) return false;
+    // The site says whether its containers are root's, but may be unreadable; they are of whoever checks them.
+    const { state } = controlPlaces({ rootless: host.uid() !== 0 }, host);
+    const message = notCheckedMessage({ machine: host.name(), repository, error });
+    return await tellNews(system, [notRun], message, { webhook, state, report });
+  } catch (thrown) {
+    report({ kind: "warning", text: `Slack was not told: ${toVmbError(thrown).message}` });
+    return false;
+  }
+}
+
+interface AlertOptions {
+  readonly webhook: string;
+  /** Folder in which vmb remembers what it told. */
+  readonly state: string;
+  readonly report: Report;
+}
+
+async function tellNews(
+  system: Pick<System, "clock" | "files" | "network">,
+  names: readonly string[],
+  message: SlackMessage,
+  { webhook, state, report }: AlertOptions,
+): Promise<boolean> {
+  const { clock, files } = system;
   const path = `${state}/alert.json`;
   const last = await lastAlert(system, path);
   const now = clock.now().getTime();
   const same = JSON.stringify(last.failed) === JSON.stringify(names);
   if (same && (names.length === 0 || now - last.time < repeatMs)) return false;
-  const sent = await sendToSlack(system, webhook, healthMessage(site, failures), report);
+  const sent = await sendToSlack(system, webhook, message, report);
   if (!sent) return false;
   await files.makeFolder(state, { mode: 0o700 });
   const told: LastAlert = { failed: names, time: now };

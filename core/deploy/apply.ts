@@ -73,8 +73,9 @@ export async function applyPlan(
     await files.makeFolder(folderOf(path), { mode: 0o755 });
     await files.write(path, file.content, { mode: file.mode });
   }
+  for (const { path, target } of plan.links) await files.makeLink(path, target);
   await applySecrets(processes, plan.secrets, { ...(signal !== undefined && { signal }) });
-  await save({ files: digests(desired) });
+  await save({ files: digests(desired), repositories: [desired.repositoryLink.target] });
   if (plan.reloadUnits) {
     await reloadUnits(machine, places);
     await save({ unitsLoaded: true });
@@ -127,6 +128,7 @@ function pending(record: DeployRecord, plan: DeployPlan): Partial<DeployRecord> 
   return {
     files,
     services,
+    repositories: [...record.repositories, ...plan.links.map(({ target }) => target)],
     databasePassword: plan.databasePassword ? "" : record.databasePassword,
     unitsLoaded: record.unitsLoaded && !plan.reloadUnits,
     tested: false,

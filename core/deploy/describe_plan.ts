@@ -6,6 +6,7 @@ export function describePlan(plan: DeployPlan) {
     images: plan.images,
     folders: plan.folders,
     files: plan.files.map(({ path, kind, drifted, diff }) => ({ path, kind, drifted, diff })),
+    links: plan.links,
     secrets: plan.secrets.map(({ secret, state }) => ({ name: secret.recipe.name, state })),
     services: plan.services,
     timers: plan.timers,
@@ -18,12 +19,15 @@ export function describePlan(plan: DeployPlan) {
 
 /** A plan in lines, the diffs of its files first. */
 export function showPlan(plan: DeployPlan): string {
-  const { files, services, secrets } = describePlan(plan);
+  const { files, links, services, secrets } = describePlan(plan);
   return [
     // A file that is new says nothing by a diff of all its lines.
     ...files.filter(({ kind }) => kind === "update").map(({ diff }) => diff),
     ...files.map(({ path, kind, drifted }) =>
       `  ${kind} ${path}${drifted ? " (changed on this machine)" : ""}\n`
+    ),
+    ...links.map(({ path, target, from }) =>
+      `  link ${path} -> ${target}${from === undefined ? "" : ` (was ${from})`}\n`
     ),
     ...plan.folders.map((folder) => `  make ${folder}/\n`),
     ...secrets.map(({ name, state }) => `  secret ${name} (${state})\n`),

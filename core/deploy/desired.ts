@@ -44,6 +44,7 @@ export interface Desired {
   readonly services: readonly DesiredService[];
   readonly databasePassword: string;
   readonly timers: readonly string[];
+  readonly repositoryLink: { readonly path: string; readonly target: string };
 }
 
 /** The unit that looks after the site between deploys. */
@@ -61,6 +62,7 @@ export function desiredState(sources: DeploySources, places: ControlPlaces): Des
     services: services.map((name) => desiredService(name, sources, secrets, places)),
     databasePassword: digest(sources.secrets.get("DB_PASSWORD") ?? ""),
     timers: [checkTimerUnit],
+    repositoryLink: { path: places.repository, target: sources.repository },
   };
 }
 

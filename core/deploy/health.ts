@@ -142,6 +142,7 @@ async function drift({ system, places, sources }: HealthContext): Promise<CheckV
   const plan = await planDeploy(system, desiredState(sources, places), record, places);
   const different = [
     ...plan.files.map(({ path, kind }) => `${path} (${kind})`),
+    ...plan.links.map(({ path }) => `${path} (link)`),
     ...plan.secrets.map(({ secret, state }) => `secret ${secret.recipe.name} (${state})`),
     ...plan.services.filter(({ action }) => action !== "start")
       .map(({ service, because }) => `${service}: ${because.join(", ")}`),

@@ -9,6 +9,8 @@ export type Machine = Pick<System, "clock" | "files" | "host" | "processes">;
 export interface ControlPlaces {
   /** Rendered configurations; the quadlets mount its folders. */
   readonly configs: string;
+  /** A link to the repository that was deployed. */
+  readonly repository: string;
   /** Where podman's generator looks for quadlets. */
   readonly quadlets: string;
   /** Units that are not quadlets. */
@@ -19,15 +21,20 @@ export interface ControlPlaces {
   readonly systemctl: readonly ["systemctl", ...string[]];
 }
 
+/** Where a control VM that was deployed has its repository, whatever folder one is in. */
+export const deployedRepository = "/etc/vm-backup/repository";
+
 /** Tells the places: those of root, or those of the user whose containers they are. */
 export function controlPlaces(
   { rootless }: Pick<Site, "rootless">,
   host: Pick<Host, "env">,
 ): ControlPlaces {
   const configs = "/etc/vm-backup";
+  const repository = deployedRepository;
   if (!rootless) {
     return {
       configs,
+      repository,
       quadlets: "/etc/containers/systemd",
       units: "/etc/systemd/system",
       state: "/var/lib/vm-backup/control",
@@ -38,6 +45,7 @@ export function controlPlaces(
   const config = host.env("XDG_CONFIG_HOME") ?? `${home}/.config`;
   return {
     configs,
+    repository,
     quadlets: `${config}/containers/systemd`,
     units: `${config}/systemd/user`,
     state: `${host.env("XDG_STATE_HOME") ?? `${home}/.local/state`}/vm-backup/control`,

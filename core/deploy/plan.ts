@@ -7,6 +7,7 @@ import type { Desired, DesiredService } from "./desired.ts";
 import { type FileChange, fileChanges } from "./file_changes.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import type { DeployRecord } from "./record.ts";
+import { type LinkChange, linkChanges } from "./repository_link.ts";
 import { unitStates } from "./units.ts";
 
 /** What there is to do about a service. */
@@ -24,6 +25,7 @@ export interface DeployPlan {
   /** Folders of Bacula on the share that are missing. */
   readonly folders: readonly string[];
   readonly files: readonly FileChange[];
+  readonly links: readonly LinkChange[];
   readonly secrets: readonly SecretChange[];
   readonly reloadUnits: boolean;
   /** Whether the catalog is told a new password. */
@@ -38,8 +40,9 @@ export interface DeployPlan {
 }
 
 export function isEmptyPlan(plan: DeployPlan): boolean {
-  const { images, folders, files, secrets, services, timers } = plan;
-  return [images, folders, files, secrets, services, timers].every(({ length }) => length === 0) &&
+  const { images, folders, files, links, secrets, services, timers } = plan;
+  const lists = [images, folders, files, links, secrets, services, timers];
+  return lists.every(({ length }) => length === 0) &&
     !plan.reloadUnits && !plan.databasePassword && !plan.catalog && !plan.untested;
 }
 
@@ -76,6 +79,7 @@ export async function planDeploy(
     images,
     folders: await missingFolders(machine, desired),
     files: changes,
+    links: await linkChanges(files, desired, record),
     secrets,
     reloadUnits: !record.unitsLoaded || changes.some(({ path }) => isUnit(path, places)),
     databasePassword: record.databasePassword !== desired.databasePassword,

@@ -18,6 +18,8 @@ export interface DeployRecord {
   /** SHA-256 of each file that vmb installed, by its path; a path that it was about to install has "". */
   readonly files: Readonly<Record<string, string>>;
   readonly services: Readonly<Partial<Record<ServiceName, ServiceRecord>>>;
+  /** What the link to the repository may point at. Two while a deploy is under way: then either is ours. */
+  readonly repositories: readonly string[];
   /** Of the password that the catalog was told last. */
   readonly databasePassword: string;
   /** Whether the catalog has its tables. */
@@ -31,6 +33,7 @@ export interface DeployRecord {
 export const emptyRecord: DeployRecord = {
   files: {},
   services: {},
+  repositories: [],
   databasePassword: "",
   catalog: false,
   unitsLoaded: true,

@@ -8,6 +8,7 @@ import {
   type RunOptions,
 } from "../sys/process.ts";
 import { remoteCommand } from "./remote_command.ts";
+import { stoppable } from "./stoppable.ts";
 
 /** A hypervisor, reached by the system's ssh. */
 export interface Remote {
@@ -22,7 +23,13 @@ export interface Remote {
   runOk(argv: Argv, options?: RemoteOptions): Promise<Completed>;
 }
 
-export type RemoteOptions = Pick<RunOptions, "stdin" | "timeoutMs">;
+export interface RemoteOptions extends Pick<RunOptions, "stdin" | "timeoutMs"> {
+  /**
+   * An abort has the program there end by SIGTERM, and waits so many milliseconds for it; what it says on the
+   * way is in the result. Such a program gets no input.
+   */
+  readonly stopWithinMs?: number | undefined;
+}
 
 export interface RemoteAccess {
   readonly processes: Pick<Processes, "run">;
@@ -49,9 +56,12 @@ export function openRemote(hypervisor: SiteHypervisor, access: RemoteAccess): Re
   const asRoot = ssh.user === "root" ? [] : ["sudo", "-n", "--"];
 
   async function run(argv: Argv, options: RemoteOptions = {}): Promise<Completed> {
-    const [program = "", ...args] = [...asRoot, ...argv];
+    const { stopWithinMs, ...given } = options;
+    const stops = stopWithinMs !== undefined;
+    const [program = "", ...args] = [...asRoot, ...(stops ? stoppable(argv) : argv)];
     const completed = await processes.run([...way, remoteCommand([program, ...args])], {
-      ...options,
+      ...given,
+      ...(stops && { askToStop: { line: "stop\n", patienceMs: stopWithinMs } }),
       signal,
     });
     if (completed.code !== sshFailed) return { ...completed, argv };

@@ -10,6 +10,7 @@ import { checkTimerUnit, digest } from "./desired.ts";
 import { withDeployLock } from "./deploy.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import { emptyRecord, readRecord, recordPath, writeRecord } from "./record.ts";
+import { removeLink } from "./repository_link.ts";
 import { changeUnit, disableUnit, reloadUnits, unitStates } from "./units.ts";
 
 export interface TeardownOutcome {
@@ -42,7 +43,8 @@ export async function teardown(
     await assertIdle(bconsole, services.map((service) => ({ service, action: "restart" })));
     const record = await readRecord(files, places.state);
     // Whatever happens from here on, the next deploy starts everything anew.
-    await writeRecord(files, places.state, { ...emptyRecord, files: record.files });
+    const { repositories } = record;
+    await writeRecord(files, places.state, { ...emptyRecord, files: record.files, repositories });
     await disableUnit(machine, places, checkTimerUnit);
     const units = services.map((name) => `${name}.service`);
     const states = await unitStates(machine, places, units);
@@ -59,6 +61,8 @@ export async function teardown(
       (untouched ? removed : kept).push(path);
       if (untouched) await files.remove(path);
     }
+    const link = await removeLink(files, places.repository, record);
+    if (link !== undefined) (link === "removed" ? removed : kept).push(places.repository);
     await reloadUnits(machine, places);
     const secrets = await removeSecrets(machine);
     await processes.run(["podman", "network", "rm", "--force", "vmb"]);

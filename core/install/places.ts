@@ -18,6 +18,8 @@ export const places = {
   logrotate: "/etc/logrotate.d/vm-backup",
   fileDaemonConfig: "/etc/bacula/bacula-fd.conf",
   fileDaemonPassword: "/etc/bacula/vmb-fd-password",
+  /** Where Bacula puts what it restores from its volumes; it may write nowhere else. */
+  restored: "/var/bacula/restored",
   /** Where the self-extracting form unpacks itself. */
   unpacked: "/var/cache/vmb",
   state: "/var/lib/vm-backup",

@@ -30,6 +30,7 @@ const staying: readonly { readonly path: string; readonly what: string }[] = [
   { path: places.replaced, what: "what was replaced here" },
   { path: places.state, what: "what vmb notes down on this machine" },
   { path: places.fileDaemonConfig, what: "the configuration of Bacula's File Daemon" },
+  { path: places.restored, what: "what Bacula restored from its volumes" },
 ];
 
 /**

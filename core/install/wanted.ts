@@ -59,6 +59,10 @@ export function wantedInstallation(options: WantedOptions): readonly Wanted[] {
     { kind: "link", path: places.labLink, target: places.program },
     ...examples.filter(({ path }) => !pushed.some((file) => file.path === path))
       .map(({ path, content }) => file(path, content, { mode: 0o640, example: true })),
+    // In /var Bacula itself may make no folder, where SELinux's policy confines it.
+    ...pushed.some(({ path }) => path === places.fileDaemonConfig)
+      ? [{ kind: "folder" as const, path: places.restored, mode: 0o700 }]
+      : [],
     ...pushed.map(({ path, content, mode }) =>
       file(path, content, {
         mode,

@@ -1,4 +1,5 @@
 import type { CheckResult } from "../checks/check.ts";
+import type { VmbError } from "../error.ts";
 import { cut, escape, type SlackMessage } from "./slack.ts";
 
 /** At most this many findings are shown; Slack takes 50 blocks of 3000 characters. */
@@ -24,6 +25,26 @@ export function healthMessage(site: string, failures: readonly CheckResult[]): S
     blocks: [
       { type: "header", text: { type: "plain_text", text: cut(`❌ ${title}`, 150) } },
       ...[...lines, ...more, "Next: vmb ctl check; vmb ctl fix"].map((text) => ({
+        type: "section" as const,
+        text: { type: "mrkdwn" as const, text },
+      })),
+    ],
+  };
+}
+
+/** That the check itself could not run, so that nobody knows how the backups are. */
+export function notCheckedMessage({ machine, repository, error }: {
+  readonly machine: string;
+  readonly repository: string;
+  readonly error: VmbError;
+}): SlackMessage {
+  const title = `Backups are not checked: vmb ctl check cannot run on ${machine}`;
+  const next = `${error.hint ?? "Put that right"}; then there: vmb ctl check ${repository}`;
+  return {
+    text: cut(escape(`${title}: ${error.message}. Next: ${next}`), 2900),
+    blocks: [
+      { type: "header", text: { type: "plain_text", text: cut(`❌ ${title}`, 150) } },
+      ...[cut(escape(error.message), 2500), `Next: ${escape(cut(next, 400))}`].map((text) => ({
         type: "section" as const,
         text: { type: "mrkdwn" as const, text },
       })),

@@ -12,6 +12,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Gets stderr as it comes, besides what the result has of it. */
   readonly onStderr?: (text: string) => void;
+  /**
+   * An abort does not kill the program, but writes this to its stdin, and waits for its end as long as
+   * `patienceMs`. It is in a session of its own: Ctrl-C on our terminal is for us to hand on.
+   */
+  readonly askToStop?: { readonly line: string; readonly patienceMs: number } | undefined;
 }
 
 export interface Completed {
@@ -36,7 +41,7 @@ export interface Processes {
    * Runs a program to its end, whatever its exit status.
    *
    * @throws {VmbError} `process.missing` when there is no such program, `process.timeout` when it
-   *   did not end in time; the signal's reason when aborted
+   *   did not end in time, `process.not-stopped` when it was asked to; the signal's reason when aborted
    */
   run(argv: Argv, options?: RunOptions): Promise<Completed>;
   /**
@@ -90,27 +95,36 @@ function lastLines(text: string, count: number): string {
 export const systemProcesses: Processes = { run, start, follow };
 
 async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
-  const { stdin, env = {}, timeoutMs = 60_000, signal, onStderr } = options;
+  const { stdin, env = {}, timeoutMs = 60_000, signal, onStderr, askToStop } = options;
   signal?.throwIfAborted();
   const child = spawn(argv, {
     env,
-    stdin: stdin === undefined ? "null" : "piped",
+    stdin: stdin === undefined && askToStop === undefined ? "null" : "piped",
+    detached: askToStop !== undefined,
   });
+  const asked = Promise.withResolvers<string>();
+  const input = askToStop === undefined ? stdin : asked.promise;
   const ended = Promise.all([
     child.status,
     text(child.stdout, child.status),
     text(child.stderr, child.status, onStderr),
-    stdin === undefined ? undefined : feed(child, stdin),
+    input === undefined ? undefined : feed(child, input),
   ]);
+  // One that ends by itself was never asked: its input is let go of.
+  child.status.then(() => asked.resolve(""));
   const stopped = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    stopped.reject(
-      new VmbError(`No end of '${showArgv(argv)}' within ${timeoutMs / 1000} s`, {
-        code: "process.timeout",
-      }),
-    );
-  }, timeoutMs);
-  const abort = () => stopped.reject(signal?.reason);
+  const giveUp = (code: string, afterMs: number) =>
+    setTimeout(() => {
+      const text = `No end of '${showArgv(argv)}' within ${afterMs / 1000} s`;
+      stopped.reject(new VmbError(text, { code }));
+    }, afterMs);
+  let timer = giveUp("process.timeout", timeoutMs);
+  const abort = () => {
+    if (askToStop === undefined) return stopped.reject(signal?.reason);
+    clearTimeout(timer);
+    timer = giveUp("process.not-stopped", askToStop.patienceMs);
+    asked.resolve(askToStop.line);
+  };
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const [status, stdout, stderr] = await Promise.race([ended, stopped.promise]);
@@ -179,6 +193,7 @@ function spawn(
     readonly env: Readonly<Record<string, string>>;
     readonly stdin: "null" | "piped";
     readonly stderr?: "null" | "piped";
+    readonly detached?: boolean;
   },
 ): Deno.ChildProcess {
   try {
@@ -188,6 +203,7 @@ function spawn(
       stdin: options.stdin,
       stdout: "piped",
       stderr: options.stderr ?? "piped",
+      detached: options.detached ?? false,
     }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw missing(argv);
@@ -202,10 +218,14 @@ function spawn(
   }
 }
 
-async function feed(child: Deno.ChildProcess, input: string | Uint8Array): Promise<void> {
+async function feed(
+  child: Deno.ChildProcess,
+  input: string | Uint8Array | Promise<string>,
+): Promise<void> {
   const writer = child.stdin.getWriter();
+  const given = await input;
   // A program may end without reading its input; its exit status tells the rest.
-  await writer.write(typeof input === "string" ? new TextEncoder().encode(input) : input)
+  await writer.write(typeof given === "string" ? new TextEncoder().encode(given) : given)
     .catch(() => {});
   await writer.close().catch(() => {});
 }

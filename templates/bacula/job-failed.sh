@@ -8,6 +8,8 @@ mkdir -p "$folder"
 printf '{"jobId":%s,"job":"%s","client":"%s","status":"%s"}\n' "$id" "$job" "$client" "$status" \
   >"$folder/.$id.new"
 mv "$folder/.$id.new" "$folder/$id.json"
+# Nobody asks for notes older than a quarter; that they go is worth no failure.
+find "$folder" -type f -name '*[0-9].json' -mtime +90 -exec rm -f {} + 2>/dev/null || :
 
 [ -n "$(cat "$webhook" 2>/dev/null)" ] || exit 0
 if ! command -v curl >/dev/null; then

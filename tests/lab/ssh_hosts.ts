@@ -19,11 +19,15 @@ export interface SshHost {
   readonly root: string;
 }
 
-/** What a host has for itself: everything that an installation writes to. `/etc` is a copy of this machine's. */
+/**
+ * What a host has for itself: everything that an installation writes to. `/etc` is a copy of this machine's, and
+ * `/var` lies over it.
+ */
 const ownFolders = `set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
-mkdir -p /run/sshd /run/etc /run/var/lib
+mkdir -p /run/sshd /run/etc /run/var /run/work
+mount -t overlay -o lowerdir=/var,upperdir=/run/var,workdir=/run/work overlay /var
 cp -a /etc/. /run/etc
 mount --bind /run/etc /etc
 for folder in /opt /usr/local /var/cache; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done

@@ -8,22 +8,32 @@ import { systemNetwork } from "../../../core/sys/network.ts";
 import type { Processes } from "../../../core/sys/process.ts";
 import type { System } from "../../../core/sys/system.ts";
 import { recordedConsole } from "../../core/bacula/recorded_console.ts";
-import { passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
+import { edit, passwordOf, repository, writeRepository } from "../../core/deploy/deploy_site.ts";
 import { type FakeMachine, openFakeMachine } from "../../core/deploy/fake_machine.ts";
 import { fakeTerminal } from "../fake_terminal.ts";
 
-/** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types. */
+/** Runs `vmb ctl` on a machine; `answer` is what a person at its terminal types, `posts` gets what Slack is told. */
 async function vmb(
   fake: FakeMachine,
   words: readonly string[],
   answer?: string,
-  changes: Partial<System> = {},
+  { posts = [], changes = {} }: {
+    readonly posts?: unknown[];
+    readonly changes?: Partial<System>;
+  } = {},
 ) {
   const terminal = { ...fakeTerminal(), ask: () => answer };
   const system: System = {
     ...fake.machine,
     host: { ...fake.machine.host, onStopSignal: () => () => {} },
-    network: { ...systemNetwork, probeTcp: () => Promise.resolve() },
+    network: {
+      ...systemNetwork,
+      probeTcp: () => Promise.resolve(),
+      postJson(url, body) {
+        posts.push({ url, body });
+        return Promise.resolve({ status: 200, body: "", retryAfter: undefined });
+      },
+    },
     ...changes,
   };
   const code = await runMain(system, terminal, { version: "1", args: ["ctl", ...words] });
@@ -113,7 +123,9 @@ Deno.test("vmb ctl check without podman fails check by check, and asks bconsole 
     );
   };
   const words = ["check", repository, "--console-config", "/lab/monitor.conf", "--json"];
-  const ended = await vmb(fake, words, undefined, { processes: { ...processes, run } });
+  const ended = await vmb(fake, words, undefined, {
+    changes: { processes: { ...processes, run } },
+  });
   assert.equal(ended.code, 6);
   const { checks } = JSON.parse(ended.out);
   const told = new Map<string, readonly [string, string]>(
@@ -129,8 +141,33 @@ Deno.test("vmb ctl check without podman fails check by check, and asks bconsole 
   assert.deepEqual(told.get("locks"), ["ok", "no run holds a lock"]);
   assert.deepEqual(told.get("web-https")?.[0], "ok");
   // Nothing can be mended there.
-  const fix = await vmb(fake, ["fix", repository], undefined, { processes: { ...processes, run } });
+  const fix = await vmb(fake, ["fix", repository], undefined, {
+    changes: { processes: { ...processes, run } },
+  });
   assert.equal(fix.code, 5);
+});
+
+Deno.test("vmb ctl check --alert tells Slack when the repository keeps it from checking", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  const webhook = "https://hooks.slack.com/services/T0/B0/secret";
+  const secrets = fake.at(`${repository}/secrets.conf`);
+  await Deno.writeTextFile(secrets, `SLACK_FAILURE_WEBHOOK=${webhook}\n`, { append: true });
+  await edit(fake, "vm-list.yaml", "name:", "nam:");
+  const posts: { readonly url: string; readonly body: { readonly text: string } }[] = [];
+  const silent = await vmb(fake, ["check", repository], undefined, { posts });
+  assert.deepEqual([silent.code, posts], [4, []]);
+  const first = await vmb(fake, ["check", repository, "--alert", "--json"], undefined, { posts });
+  const again = await vmb(fake, ["check", repository, "--alert"], undefined, { posts });
+  assert.deepEqual([first.code, again.code, posts.length, posts[0]?.url], [4, 4, 1, webhook]);
+  assert.match(posts[0]?.body.text ?? "", /vm-list\.yaml:\d+:\d+: Unknown key "nam"/);
+  assert.equal(JSON.parse(first.out).error.exit, 4);
+  for (const { out, err } of [silent, first, again]) assert.ok(!(out + err).includes(webhook));
+  await edit(fake, "vm-list.yaml", "nam:", "name:");
+  await vmb(fake, ["deploy", repository, "--yes"]);
+  const well = await vmb(fake, ["check", repository, "--alert"], undefined, { posts });
+  assert.deepEqual([well.code, posts.length], [0, 2]);
+  assert.match(posts[1]?.body.text ?? "", /: all checks pass again$/);
 });
 
 Deno.test("vmb ctl teardown asks, and takes data only for a site that is named", async () => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { remoteCommand } from "../../../core/deploy/remote_command.ts";
+import { stoppable } from "../../../core/deploy/stoppable.ts";
 import type { Argv, Completed, RunOptions } from "../../../core/sys/process.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { recordedConsole } from "../../core/bacula/recorded_console.ts";
@@ -244,9 +246,8 @@ Deno.test("vmb ctl restore shows the command of the hypervisor, or runs it there
     { name: "copy" },
     "== Restoring\n",
   ]);
-  assert.deepEqual(control.remote, [
-    `'/usr/local/bin/vmb' 'hv' 'restore' 'it'\\''s' 'latest' '--dry-run' '--json'`,
-  ]);
+  const words = ["hv", "restore", "it's", "latest", "--dry-run", "--json"];
+  assert.deepEqual(control.remote, [remoteCommand(stoppable(["/usr/local/bin/vmb", ...words]))]);
   assert.equal((await control.run("ctl", "restore", "web", "--on", "hv9")).code, 10);
   await using failing = await openControl({ hypervisor: { code: 6, stderr: "vmb: in the way\n" } });
   const failed = await failing.run("ctl", "restore", "web", "--on", "hv2");

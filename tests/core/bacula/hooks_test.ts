@@ -27,6 +27,35 @@ Deno.test("job-failed.sh notes the job, and tells Slack without showing the webh
   });
 });
 
+Deno.test("job-failed.sh removes notes older than 90 days, and no other file", async () => {
+  await using folder = await temporaryFolder();
+  const failed = `${folder.path}/failed`;
+  await Deno.mkdir(failed);
+  const day = 86_400_000;
+  const ages = { "1.json": 92, "2.json": 91.1, "3.json": 89, "kept.txt": 400, "it's $x.json": 400 };
+  for (const [name, days] of Object.entries(ages)) {
+    await Deno.writeTextFile(`${failed}/${name}`, "");
+    const time = new Date(Date.now() - days * day);
+    await Deno.utime(`${failed}/${name}`, time, time);
+  }
+  const { code, stdout, stderr } = await jobFailed(folder.path);
+  assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+  const left = [...Deno.readDirSync(failed)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["17.json", "3.json", "it's $x.json", "kept.txt"]);
+});
+
+Deno.test("job-failed.sh notes the job though an old note cannot be removed", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/bin`);
+  const find = `${folder.path}/bin/find`;
+  await Deno.writeTextFile(find, "#!/bin/sh\necho oops >&2\nexit 1\n", { mode: 0o755 });
+  const ended = await jobFailed(folder.path, {
+    PATH: `${folder.path}/bin:${Deno.env.get("PATH")}`,
+  });
+  assert.deepEqual([ended.code, ended.stdout, ended.stderr], [0, "", ""]);
+  assert.ok((await Deno.stat(`${folder.path}/failed/17.json`)).isFile);
+});
+
 Deno.test("job-failed.sh notes the job where there is no webhook, no curl, or no answer", async () => {
   await using slack = startSlack();
   await using folder = await temporaryFolder();

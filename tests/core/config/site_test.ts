@@ -36,7 +36,7 @@ Deno.test("parseSite fills in what a small site.yaml leaves out", async () => {
 });
 
 Deno.test("parseSite reads every key of site.yaml", async () => {
-  const digest = `localhost:5000/vmb/x@sha256:${"0".repeat(64)}`;
+  const digest = `localhost:5000/vmb/x:1@sha256:${"0".repeat(64)}`;
   const { site, problems } = await parseSite(
     `
 name: "Lab \\"A\\" $x 100% ü"
@@ -93,7 +93,7 @@ const start = "Saturday 12:00";
 const zone = "Europe/Berlin";
 const postgres = "docker.io/library/postgres:17.6";
 const wantedStart = "expected a weekday and a time, as Saturday 12:00";
-const wantedImage = "expected the full name of an image with a tag or a digest";
+const wantedImage = "expected the full name of an image with a tag";
 const wantedAddress = "expected a host name or an IP address";
 const siteKeys =
   "name, control, rootless, time_zone, cycle, concurrency, nfs, hypervisors, images, " +
@@ -179,6 +179,16 @@ Deno.test("loadInventory names each problem of site.yaml with its place", async 
       changed(postgres, "localhost/x@sha256:1234"),
       `10:13: Cannot use "localhost/x@sha256:1234" as postgres: ${wantedImage} | ` +
       "A digest is sha256: and 64 hexadecimal digits",
+    ],
+    [
+      changed(postgres, `localhost:5000/x@sha256:${"0".repeat(64)}`),
+      `10:13: Cannot use "localhost:5000/x@sha256:${"0".repeat(36)}…" as postgres: ` +
+      `${wantedImage} | The digest does not tell the version: write name:tag@sha256:...`,
+    ],
+    [
+      changed(postgres, `docker.io/library/postgres:latest@sha256:${"0".repeat(64)}`),
+      `10:13: Cannot use "docker.io/library/postgres:latest@sha256:${"0".repeat(19)}…" as ` +
+      `postgres: ${wantedImage} | "latest" is another image tomorrow: name the version, as in ${postgres}`,
     ],
     [
       changed("vmb.lab.example", "vmb_lab"),

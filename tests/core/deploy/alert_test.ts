@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { type CheckResult, failed, passed } from "../../../core/checks/check.ts";
-import { alert } from "../../../core/deploy/alert.ts";
+import { alert, alertNotRun } from "../../../core/deploy/alert.ts";
+import { ConfigError } from "../../../core/error.ts";
+import type { Event } from "../../../core/event.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
+import { systemHost } from "../../../core/sys/host.ts";
 import { systemNetwork } from "../../../core/sys/network.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
@@ -49,4 +52,60 @@ Deno.test("alert tells what is news: a fault once, again a day later, another at
     "Backups of Lab &amp; co: 2 checks fail: catalog, disk",
     "Backups of Lab &amp; co: all checks pass again",
   ]);
+});
+
+Deno.test("alertNotRun tells once that nothing is checked, by the webhook of secrets.conf alone", async () => {
+  await using folder = await temporaryFolder();
+  const clock = fakeClock();
+  const sent: { url: string; text: string }[] = [];
+  const events: Event[] = [];
+  const network = {
+    ...systemNetwork,
+    postJson(url: string, body: unknown) {
+      sent.push({ url, ...body as { text: string } });
+      return Promise.resolve({ status: 200, body: "", retryAfter: undefined });
+    },
+  };
+  const host = {
+    ...systemHost,
+    name: () => "backup",
+    uid: () => 1000,
+    env: (name: string) => name === "XDG_STATE_HOME" ? `${folder.path}/state` : undefined,
+  };
+  const system = { clock, files: systemFiles, host, network };
+  const report = (event: Event) => void events.push(event);
+  const error = new ConfigError("site.yaml:3:1: Unknown key <color>", { hint: "Remove it" });
+  const tell = () => alertNotRun(system, error, { repository: folder.path, report });
+  const state = `${folder.path}/state/vm-backup/control`;
+  const webhook = "https://hooks.slack.com/services/T/B/x";
+
+  // Without a secrets.conf there is nobody to tell, and nothing to say.
+  assert.equal(await tell(), false);
+  // Its other problems, here its mode and all that is missing, do not keep anybody from being told.
+  await Deno.writeTextFile(`${folder.path}/secrets.conf`, `SLACK_FAILURE_WEBHOOK=${webhook}\n`, {
+    mode: 0o644,
+  });
+  assert.equal(await tell(), true);
+  assert.equal(await tell(), false);
+  clock.advance(25 * 3_600_000);
+  assert.equal(await tell(), true);
+  const given = { site: "Lab", webhook, state, report };
+  assert.equal(await alert(system, [down], given), true);
+  assert.equal(await tell(), true);
+  assert.equal(await alert(system, [well], given), true);
+  const text = "Backups are not checked: vmb ctl check cannot run on backup: " +
+    "site.yaml:3:1: Unknown key &lt;color&gt;. " +
+    `Next: Remove it; then there: vmb ctl check ${folder.path}`;
+  assert.deepEqual(sent.map((each) => each.text), [
+    ...[text, text, "Backups of Lab: 1 check fails: catalog", text],
+    "Backups of Lab: all checks pass again",
+  ]);
+  assert.ok(sent.every(({ url }) => url === webhook));
+  // What it cannot remember it has told all the same, and its caller's error is the one that counts.
+  assert.deepEqual(events, []);
+  await Deno.remove(`${state}/alert.json`);
+  await Deno.mkdir(`${state}/alert.json/x`, { recursive: true });
+  assert.equal(await tell(), false);
+  assert.match(JSON.stringify(events), /"Slack was not told: /);
+  assert.ok(!JSON.stringify(events).includes(webhook));
 });

@@ -94,6 +94,7 @@ export async function assertDeployed(fake: FakeMachine): Promise<void> {
     assert.equal(await Deno.readTextFile(fake.at(path)), content, path);
     assert.equal(((await Deno.stat(fake.at(path))).mode ?? 0) & 0o777, mode, path);
   }
+  assert.equal(await Deno.readLink(fake.at("/etc/vm-backup/repository")), repository);
   const labels = Object.fromEntries(
     secrets.map((secret) => [secret.recipe.name, secretFingerprint(secret)]),
   );

@@ -281,3 +281,51 @@ async function everyKill(
     assert.ok(await Deno.stat(fake.at(repository)));
   }
 }
+
+Deno.test("deploy links /etc/vm-backup/repository to the repository, wherever it moved", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  const link = fake.at("/etc/vm-backup/repository");
+  const { plan } = await deployTo(fake, { dryRun: true });
+  assert.match(showPlan(plan), /^ {2}link \/etc\/vm-backup\/repository -> \/root\/site$/m);
+  await deployTo(fake);
+  assert.equal(await Deno.readLink(link), repository);
+
+  await Deno.remove(link);
+  const again = await deployTo(fake);
+  assert.deepEqual(again.plan.links, [
+    { path: "/etc/vm-backup/repository", target: repository, from: undefined },
+  ]);
+  assert.deepEqual([again.plan.files, again.plan.services], [[], []]);
+  assert.equal((await deployTo(fake)).kind, "nothing");
+
+  // The repository was moved; whether its unit too is another matter.
+  const record = fake.at("/var/lib/vm-backup/control/deployed.json");
+  const moved = (await Deno.readTextFile(record)).replace(`"${repository}"`, '"/srv/old"');
+  await Deno.writeTextFile(record, moved);
+  await Deno.remove(link);
+  await Deno.symlink("/srv/old", link);
+  assert.match(showPlan((await deployTo(fake)).plan), / -> \/root\/site \(was \/srv\/old\)\n/);
+  assert.equal(await Deno.readLink(link), repository);
+});
+
+Deno.test("deploy names what is in the way of the link to the repository, and leaves it", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  const link = fake.at("/etc/vm-backup/repository");
+  await Deno.mkdir(link, { recursive: true });
+  const foreign = (what: string) => (error: VmbError) => {
+    assert.deepEqual([error.code, error.exit], ["deploy.foreign", 6]);
+    assert.equal(
+      error.message,
+      'Cannot link "/etc/vm-backup/repository" to the repository: ' +
+        `${what} that is not vmb's is there`,
+    );
+    return true;
+  };
+  await assert.rejects(deployTo(fake), foreign("a directory"));
+  await Deno.remove(link);
+  await Deno.symlink("/srv/theirs", link);
+  await assert.rejects(deployTo(fake), foreign('a link to "/srv/theirs"'));
+  assert.deepEqual([await Deno.readLink(link), fake.started.size], ["/srv/theirs", 0]);
+});

@@ -382,6 +382,8 @@ function filesBelow(
     inspect: (path) => files.inspect(at(path)),
     inspectTarget: (path) => files.inspectTarget(at(path)),
     remove: (path) => counted(path, () => files.remove(at(path))),
+    makeLink: (path, target) => counted(path, () => files.makeLink(at(path), target)),
+    readLink: (path) => files.readLink(at(path)),
     syncFolder: () => Promise.resolve(),
     space: () => Promise.resolve({ free: 50 * 1024 ** 3, total: 100 * 1024 ** 3 }),
     lock: (path) => files.lock(at(path)),

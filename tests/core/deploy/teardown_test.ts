@@ -29,6 +29,8 @@ Deno.test("teardown takes away all that was installed and no data; another deplo
   assert.ok(fake.volumes.has("vmb-catalog"));
   const left = await Array.fromAsync(Deno.readDir(fake.at("/etc/containers/systemd")));
   assert.deepEqual(left.map(({ name }) => name), ["other.container"]);
+  assert.ok(files.includes("/etc/vm-backup/repository"));
+  assert.equal(await Deno.lstat(fake.at("/etc/vm-backup/repository")).catch(() => null), null);
 
   await Deno.remove(fake.at("/etc/vm-backup/web/users.conf"));
   await deployTo(fake);
@@ -59,6 +61,17 @@ Deno.test("teardown that was killed at any step is completed by the next, or by 
       await assertDeployed(fake);
     }
   }
+});
+
+Deno.test("teardown leaves a link to the repository that somebody made another of", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await deployTo(fake);
+  const link = fake.at("/etc/vm-backup/repository");
+  await Deno.remove(link);
+  await Deno.symlink("/srv/theirs", link);
+  assert.deepEqual((await takeDown(fake)).kept, ["/etc/vm-backup/repository"]);
+  assert.equal(await Deno.readLink(link), "/srv/theirs");
 });
 
 Deno.test("teardown refuses while a job runs", async () => {

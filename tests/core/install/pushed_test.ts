@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { sitePlaces } from "../../../core/bacula/places.ts";
 import { places } from "../../../core/install/places.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { VmbError } from "../../../core/error.ts";
@@ -95,4 +96,29 @@ Deno.test("install has the File Daemon read the password that comes, not the one
   await machine.install({ from: from.path });
   assert.equal(tested, `@${from.path}/vmb-fd-password\n`);
   assert.equal(await machine.read(places.fileDaemonConfig), `@${places.fileDaemonPassword}\n`);
+});
+
+Deno.test("install gives Bacula's configuration the places that it names, for root alone", async () => {
+  const { hypervisor } = sitePlaces({ nfs: { export: "", mount: "/mnt/backup", options: [] } });
+  assert.deepEqual([places.link, places.fileDaemonPassword, places.restored], [
+    hypervisor.vmb,
+    `${hypervisor.secrets}/vmb-fd-password`,
+    hypervisor.restored,
+  ]);
+  const run: Processes["run"] = (argv, options) =>
+    argv[0] === "bacula-fd"
+      ? Promise.resolve({ argv, code: 0, stdout: "", stderr: "" })
+      : realSystem.processes.run(argv, options);
+  await using machine = await openMachine({ processes: { ...realSystem.processes, run } });
+  await machine.install();
+  assert.ok(!(await machine.listing()).some((line) => line.includes("/var/bacula")));
+  await using from = await pushed({ "bacula-fd.conf": "x\n", "vmb-fd-password": "y\n" });
+  await machine.install({ from: from.path });
+  const mode = async (path: string) => ((await Deno.stat(machine.root + path)).mode ?? 0) & 0o777;
+  assert.deepEqual([await mode(places.restored), await mode(places.fileDaemonPassword)], [
+    0o700,
+    0o600,
+  ]);
+  const { changed } = await machine.install({ from: from.path });
+  assert.equal(changed, false);
 });

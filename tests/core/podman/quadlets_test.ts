@@ -45,6 +45,20 @@ for (const variant of bacularisVariants) {
   });
 }
 
+Deno.test("renderQuadlets hands podman the tag and the digest of an image as they stand", () => {
+  const digest = `@sha256:${"0".repeat(64)}`;
+  const images = Object.fromEntries(
+    Object.entries(imagesOf("trixie")).map(([name, image]) => [name, `${image}${digest}`]),
+  ) as unknown as typeof example.images;
+  const tree = renderQuadlets({ ...example, images });
+  const plain = renderQuadlets({ ...example, images: imagesOf("trixie") });
+  for (const path of containers) {
+    const [image = ""] = valuesOf(plain, path, "Image");
+    assert.deepEqual(valuesOf(tree, path, "Image"), [`${image}${digest}`]);
+    assert.deepEqual(valuesOf(tree, path, "Volume"), valuesOf(plain, path, "Volume"));
+  }
+});
+
 Deno.test("renderQuadlets labels local folders for SELinux, and the share never", () => {
   const tree = renderQuadlets(example);
   for (const path of containers) {

@@ -49,6 +49,34 @@ Deno.test("run kills a program at its time-out, and one that ignores SIGTERM too
   await gone(pid);
 });
 
+Deno.test("run asks a program to stop, which is out of reach of our terminal, and waits for its end", async () => {
+  const stop = new AbortController();
+  const ended = await run(["sh", "-c", "ps -o sid= $$; echo >&2; read line; echo $line; exit 3"], {
+    askToStop: { line: "stop\n", patienceMs: 60_000 },
+    signal: stop.signal,
+    onStderr: () => stop.abort(),
+  });
+  const [session = "", line] = ended.stdout.trim().split("\n");
+  const ours = await run(["ps", "-o", "sid=", String(Deno.pid)]);
+  assert.notEqual(session, ours.stdout.trim());
+  assert.deepEqual([ended.code, line], [3, "stop"]);
+  const unasked = await run(["sh", "-c", "exit 4"], { askToStop: { line: "", patienceMs: 1 } });
+  assert.equal(unasked.code, 4);
+});
+
+Deno.test("run gives up on a program that does not stop when it is asked to", async () => {
+  const stop = new AbortController();
+  const running = run(["sleep", "30"], {
+    askToStop: { line: "stop\n", patienceMs: 50 },
+    signal: stop.signal,
+  });
+  stop.abort();
+  await assert.rejects(running, {
+    code: "process.not-stopped",
+    message: "No end of 'sleep 30' within 0.05 s",
+  });
+});
+
 Deno.test("run rejects with the signal's reason, before and during", async () => {
   const reason = new Error("stop");
   await assert.rejects(run(["true"], { signal: AbortSignal.abort(reason) }), reason);
