@@ -118,7 +118,7 @@ async function restartFileDaemon(vm: ControlVm): Promise<void> {
   const backups = async () => JSON.parse(await vm.sh("vmb hv list lab1 --json")).backups.length;
   const runs = async () => JSON.parse(await vm.sh("vmb hv runs --json")).runs.length;
   const before = await backups();
-  await vm.sh(`cd ${repository} && vmb ctl run lab1`);
+  await vm.sh(`vmb ctl run lab1`);
   await waitFor(
     async () => (await vm.sh("systemctl list-units --no-legend 'vmb-job-*.scope'")) || undefined,
     { what: "the scope of the run", deadlineMs: 120_000, everyMs: 1000 },

@@ -135,7 +135,7 @@ export async function allHealthy(vm: ControlVm): Promise<void> {
 
 /** Backs up a VM by its job, and the catalog by the one that runs after a cycle. */
 export async function runJobs(vm: ControlVm, name: string): Promise<void> {
-  await vm.sh(`cd ${repository} && vmb ctl run ${name} --wait`);
+  await vm.sh(`vmb ctl run ${name} --wait`);
   const commands = [`run job=${resourceNames.catalogJob} yes`, "wait", "quit", ""].join("\\n");
   await vm.sh(`printf '${commands}' | ${bconsole("bconsole.conf")}`);
   const jobs = await jobsOf(vm);
@@ -150,7 +150,7 @@ export interface LabJob {
 }
 
 export async function jobsOf(vm: ControlVm): Promise<readonly LabJob[]> {
-  return JSON.parse(await vm.sh(`cd ${repository} && vmb ctl jobs --json`)).jobs;
+  return JSON.parse(await vm.sh("vmb ctl jobs --json")).jobs;
 }
 
 /** bconsole in the Director's container; what it is to do comes by stdin. */
