@@ -29,9 +29,8 @@ export function checkCommand(context: CommandContext) {
         if (tellSlack) await alertNotRun(system, toVmbError(thrown), { repository, report });
         throw thrown;
       });
-      const { healthChecks } = await import("../../core/deploy/health.ts");
-      const { runChecks } = await import("../../core/checks/check.ts");
-      const checks = await runChecks(healthChecks(health), report, { missing: "failed" });
+      const { checkHealth } = await import("../../core/deploy/health.ts");
+      const checks = await checkHealth(health, report, { missing: "failed" });
       const { site, secrets } = health.sources;
       const webhook = secrets.get("SLACK_FAILURE_WEBHOOK");
       if (tellSlack && webhook !== undefined) {

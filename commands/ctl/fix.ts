@@ -1,4 +1,3 @@
-import { runChecks } from "../../core/checks/check.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -19,9 +18,9 @@ export function fixCommand(context: CommandContext) {
       const repository = await repositoryFolder(system, dir);
       const { openHealth } = await import("../../core/deploy/open_health.ts");
       const health = await openHealth(system, repository, { bconsole: monitorOf(context), report });
-      const { healthChecks } = await import("../../core/deploy/health.ts");
+      const { checkHealth } = await import("../../core/deploy/health.ts");
       const { applyMends, planMends, showMend } = await import("../../core/deploy/fix.ts");
-      const before = await runChecks(healthChecks(health), report);
+      const before = await checkHealth(health, report);
       const mends = planMends(before);
       const planned = mends.map((mend) => ({ ...mend, text: showMend(mend) }));
       if (dryRun) {
@@ -40,7 +39,7 @@ export function fixCommand(context: CommandContext) {
         health.places.state,
         () => applyMends(health, mends, { report, signal }),
       );
-      const after = outcomes.length === 0 ? before : await runChecks(healthChecks(health), report);
+      const after = outcomes.length === 0 ? before : await checkHealth(health, report);
       const left = after.filter(({ outcome }) => outcome === "failed");
       context.result(json, { outcome: "fixed", mends: outcomes, left }, () =>
         [

@@ -1,3 +1,4 @@
+import { slots } from "../at_once.ts";
 import { type CheckOutcome, type Report } from "../event.ts";
 import { exitCodes, toVmbError, VmbError } from "../error.ts";
 
@@ -35,17 +36,22 @@ export function warned(detail: string, hint?: string): CheckVerdict {
  * Runs checks side by side and reports them in their order; one that throws has failed, and the rest still
  * run.
  *
- * @param options with `missing: "failed"`, a program that is not there is a finding of the check that wants it
+ * @param options.missing with "failed", a program that is not there is a finding of the check that wants it
+ * @param options.limit of checks that run at once
  * @throws {VmbError} that a program is missing (exit 5): without it nothing can be said at all
  */
 export async function runChecks(
   checks: readonly Check[],
   report: Report,
-  { missing = "throws" }: { readonly missing?: "throws" | "failed" } = {},
+  { missing = "throws", limit = checks.length }: {
+    readonly missing?: "throws" | "failed";
+    readonly limit?: number;
+  } = {},
 ): Promise<readonly CheckResult[]> {
+  const inTurn = slots(limit);
   const running = checks.map(async (check) => ({
     name: check.name,
-    ...await verdictOf(check, missing),
+    ...await inTurn(() => verdictOf(check, missing)),
   }));
   const ended = Promise.allSettled(running);
   const results: CheckResult[] = [];

@@ -9,7 +9,7 @@ import { controlPlaces, type Machine } from "./places.ts";
 import { type DeployPlan, isEmptyPlan, planDeploy } from "./plan.ts";
 import { preflightChecks } from "./preflight.ts";
 import { readRecord, writeRecord } from "./record.ts";
-import { smokeChecks, waitForHealth } from "./smoke.ts";
+import { checksAtOnce, smokeChecks, waitForHealth } from "./smoke.ts";
 
 export interface DeployOptions {
   /** Asks the Director, whether it is there or not yet. */
@@ -45,7 +45,9 @@ export async function deploy(
   const { site } = sources;
   const places = controlPlaces(site, machine.host);
   report({ kind: "phase", phase: "preflight", text: "Looking at this machine" });
-  const preflight = await runChecks(preflightChecks(machine, site, places), report);
+  const preflight = await runChecks(preflightChecks(machine, site, places), report, {
+    limit: checksAtOnce,
+  });
   assertPassed("Checks before the deploy", preflight);
   return await withDeployLock(machine, places.state, async () => {
     const desired = desiredState(sources, places);
@@ -70,6 +72,7 @@ export async function deploy(
     const smoke = await runChecks(
       smokeChecks(machine, options.bconsole, { site, certificate }),
       report,
+      { limit: checksAtOnce },
     );
     assertPassed("What was deployed", smoke);
     await writeRecord(machine.files, places.state, { ...applied, tested: true });

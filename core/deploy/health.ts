@@ -1,6 +1,15 @@
 import type { Bconsole } from "../bacula/bconsole.ts";
 import { givingUp } from "../bacula/bconsole.ts";
-import { type Check, type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
+import {
+  type Check,
+  type CheckResult,
+  type CheckVerdict,
+  failed,
+  passed,
+  runChecks,
+  warned,
+} from "../checks/check.ts";
+import type { Report } from "../event.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { certificatePaths, readCertificate } from "../pki/certificate.ts";
@@ -17,7 +26,7 @@ import type { ControlPlaces } from "./places.ts";
 import { planDeploy, shareTimeoutMs } from "./plan.ts";
 import { podmanInfo, shareMountPoint } from "./preflight.ts";
 import { readRecord } from "./record.ts";
-import { catalog, director, storage, storageWritable, webAnswers } from "./smoke.ts";
+import { catalog, checksAtOnce, director, storage, storageWritable, webAnswers } from "./smoke.ts";
 import { unitStates } from "./units.ts";
 
 export interface HealthContext {
@@ -27,6 +36,18 @@ export interface HealthContext {
   readonly places: ControlPlaces;
   readonly sources: DeploySources;
   readonly vms: readonly VmEntry[];
+}
+
+/** Looks whether the next cycle can run, and whether the last one was good. */
+export async function checkHealth(
+  context: HealthContext,
+  report: Report,
+  { missing }: { readonly missing?: "failed" } = {},
+): Promise<readonly CheckResult[]> {
+  return await runChecks(healthChecks(context), report, {
+    limit: checksAtOnce,
+    ...(missing !== undefined && { missing }),
+  });
 }
 
 /** All that must be so for the next cycle to run, and for the last one to have been good. */

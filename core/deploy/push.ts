@@ -5,7 +5,7 @@ import type { DescribedPlan } from "../install/describe.ts";
 import { places } from "../install/places.ts";
 import type { Answer } from "../install/plan.ts";
 import type { System } from "../sys/system.ts";
-import { atOnce } from "./at_once.ts";
+import { atOnce } from "../at_once.ts";
 import {
   type InstallFlags,
   openSession,

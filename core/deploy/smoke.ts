@@ -11,6 +11,9 @@ import { catalogVersion } from "./catalog.ts";
 import { type ContainerState, containerState, inContainer } from "./containers.ts";
 import type { Machine } from "./places.ts";
 
+/** Each check asks podman or Bacula, and a small control VM has the Director's work to do beside them. */
+export const checksAtOnce = 4;
+
 /** Whether what was deployed does its work: each service is asked for what it is there for. */
 export function smokeChecks(
   machine: Machine,

@@ -98,7 +98,9 @@ async function breakRound(vm: ControlVm, faults: readonly Fault[]): Promise<void
   const fix = await vm.attempt(`vmb ctl fix ${repository}`);
   for (const { check, mended } of faults) {
     if (mended !== undefined) assert.match(fix.stdout, mended, `${fix.stdout}\n${fix.stderr}`);
-    else assert.match(fix.stdout, new RegExp(`^left {4}${check}: `, "m"), fix.stderr);
+    else if (found.failed.includes(check)) {
+      assert.match(fix.stdout, new RegExp(`^left {4}${check}: `, "m"), fix.stderr);
+    }
   }
   const left = faults.filter(({ mended }) => mended === undefined);
   assert.equal(fix.code, left.length === 0 ? 0 : 6, `${fix.stdout}\n${fix.stderr}`);

@@ -20,6 +20,7 @@ systemctl --root="$root" --quiet enable systemd-networkd ssh nfs-server
 systemctl --root="$root" --quiet disable apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer || true
 # libvirt is started by its socket: at boot it would ask an emulated QEMU for all that it can do.
 systemctl --root="$root" --quiet disable libvirtd.service libvirt-guests.service
+systemctl --root="$root" --quiet enable libvirtd.socket
 # The share is mounted when its server, which is this machine too, is up.
 mkdir -p "$root/etc/systemd/system/mnt-backup.mount.d"
 printf '[Unit]\nAfter=nfs-server.service\nWants=nfs-server.service\n' \

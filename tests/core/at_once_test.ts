@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { atOnce } from "../../../core/deploy/at_once.ts";
+import { atOnce } from "../../core/at_once.ts";
 
 Deno.test("atOnce works on no more items than it may, and keeps their order", async () => {
   let now = 0;
