@@ -12,6 +12,7 @@ import { breakAndMend } from "./control_faults.ts";
 import {
   allHealthy,
   assertNothingToDeploy,
+  assertSecret,
   assertWell,
   bconsole,
   containerIds,
@@ -92,6 +93,7 @@ async function setUp(vm: ControlVm): Promise<void> {
   );
   await timed("check", () => assertWell(vm));
   await timed("jobs", () => runJobs(vm, "lab1"));
+  await timed("search for secrets", () => assertSecret(vm));
 }
 
 async function change(vm: ControlVm): Promise<void> {

@@ -33,7 +33,7 @@ export interface CheckAnswer {
 
 /** Brings the program into place, the VM's own key for ssh to itself, and a domain that is shut off. */
 export async function furnish(vm: ControlVm): Promise<void> {
-  await vm.sh("install -m 0755 /mnt/lab/vmb /usr/local/bin/vmb");
+  await vm.sh("/mnt/lab/vmb hv install");
   await vm.sh("mountpoint -q /mnt/backup || mount /mnt/backup");
   for (const image of Object.values(labImages)) await vm.sh(`podman image exists ${image}`);
   await vm.sh(
@@ -141,6 +141,30 @@ export async function runJobs(vm: ControlVm, name: string): Promise<void> {
   const jobs = await jobsOf(vm);
   const last = jobs.findLast(({ job }) => job === resourceNames.catalogJob);
   assert.equal(last?.result, "ok", JSON.stringify(jobs));
+}
+
+/** Looks for the site's secrets wherever somebody else than root, or who reads logs, would find them. */
+export async function assertSecret(vm: ControlVm): Promise<void> {
+  const [values, places] = ["/root/secret-values", "/etc /opt /var/lib/vm-backup /mnt/backup"];
+  await vm.sh(`umask 077; sed -n 's/^[A-Z_]*=//p' ${repository}/secrets.conf | grep . >${values}`);
+  const found = async (what: string) => {
+    const { stdout } = await vm.attempt(`{ ${what}; } 2>/dev/null | grep -acF -f ${values}`);
+    return Number(stdout);
+  };
+  assert.ok(await found(`cat ${repository}/secrets.conf`) >= 8, "the search finds what is there");
+  const exposed: Readonly<Record<string, string>> = {
+    "arguments": "cat /proc/[0-9]*/cmdline",
+    "the journal": "journalctl --no-pager",
+    "podman inspect": `podman inspect ${services.join(" ")}`,
+    "files that all may read": `find ${places} -type f -perm -o=r -exec cat {} +`,
+    "logs of vmb": "cat /opt/vm-backup/logs/*/*",
+    "the catalog": "podman exec vmb-postgres pg_dump -U bacula bacula",
+    "what is committed": `cd ${repository}; git add -A; git grep --cached -h .`,
+  };
+  for (const [where, what] of Object.entries(exposed)) {
+    assert.equal(await found(what), 0, `a secret is in ${where}`);
+  }
+  await vm.sh(`rm ${values}`);
 }
 
 export interface LabJob {

@@ -94,3 +94,20 @@ Deno.test("assertPassed names the first failure with its hint, and counts the re
   assertPassed("Checks", results.filter(({ outcome }) => outcome !== "failed"));
   assertPassed("Checks", []);
 });
+
+Deno.test("runChecks runs no more checks at once than it may, and tells them in their order", async () => {
+  let now = 0;
+  let most = 0;
+  const checks = [4, 1, 3, 0, 2].map((turns, index): Check => ({
+    name: `check-${index}`,
+    async run() {
+      most = Math.max(most, ++now);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      now--;
+      return passed("fine");
+    },
+  }));
+  const told: string[] = [];
+  await runChecks(checks, (event) => event.kind === "check" && told.push(event.name), { limit: 2 });
+  assert.deepEqual([most, told], [2, checks.map(({ name }) => name)]);
+});
