@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { allHealthy, assertWell, check, deploy, repository } from "./control_site.ts";
+import type { Timed } from "./control_life.ts";
 import type { ControlVm } from "./control_vm.ts";
 
 /** Something that breaks, made by hand. */
@@ -82,7 +83,7 @@ const rounds: readonly (readonly Fault[])[] = [
 /** Breaks each thing, and asserts that check names it, and that fix mends what it can and leaves the rest. */
 export async function breakAndMend(
   vm: ControlVm,
-  timed: (what: string, work: () => Promise<void>) => Promise<void>,
+  timed: Timed,
 ): Promise<void> {
   for (const faults of rounds) {
     await timed(faults.map(({ what }) => what).join(", "), () => breakRound(vm, faults));

@@ -79,9 +79,18 @@ export async function openControlVm(
   const names = await Array.fromAsync(Deno.readDir(boot), ({ name }) => name);
   const newest = (prefix: string) => names.filter((name) => name.startsWith(prefix)).sort().at(-1);
   const port = freePort();
-  const qemu = new Deno.Command("unshare", {
+  // It ends with us, however that is.
+  const qemu = new Deno.Command("setpriv", {
     args: [
-      ...["--mount", "sh", here("in_root.sh"), await controlRoot("qemu")],
+      ...[
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "sh",
+        here("in_root.sh"),
+        await controlRoot("qemu"),
+      ],
       ...[`${work}:/tmp/work`, `${boot}:/tmp/boot`, `${folder}:/tmp/lab`],
       ...["--", "qemu-system-x86_64"],
       ...["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", String(cpus), "-m", "3072"],
