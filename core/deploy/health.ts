@@ -24,7 +24,7 @@ import { jobResults } from "./health_jobs.ts";
 import { heldLocks } from "./health_locks.ts";
 import type { ControlPlaces } from "./places.ts";
 import { planDeploy, shareTimeoutMs } from "./plan.ts";
-import { podmanInfo, shareMountPoint } from "./preflight.ts";
+import { type PodmanInfo, podmanInfo, shareMountPoint } from "./preflight.ts";
 import { readRecord } from "./record.ts";
 import { catalog, checksAtOnce, director, storage, storageWritable, webAnswers } from "./smoke.ts";
 import { unitStates } from "./units.ts";
@@ -55,17 +55,20 @@ export function healthChecks(context: HealthContext): readonly Check[] {
   const { system, sources, vms } = context;
   const { site } = sources;
   const bconsole = givingUp(context.bconsole);
+  // Asked once for two checks.
+  let asked: Promise<PodmanInfo> | undefined;
+  const info = () => asked ??= podmanInfo(system);
   const certificate = certificatePaths(sources.repository).certificate;
   return [
     ...services.map((name): Check => ({ name, run: () => container(context, name) })),
-    { name: "runtime", run: () => runtime(context) },
+    { name: "runtime", run: async () => runtime(context, await info()) },
     { name: "director", run: () => director(bconsole) },
     { name: "catalog", run: () => catalog(system) },
     { name: "storage", run: () => storage(bconsole) },
     { name: "share", run: () => share(context) },
     { name: "storage-writable", run: () => storageWritable(system) },
     { name: "share-space", run: () => shareSpace(context) },
-    { name: "disk", run: () => disk(context) },
+    { name: "disk", run: async () => disk(context, await info()) },
     { name: "web-https", run: () => webAnswers(system, site, certificate) },
     { name: "certificate", run: () => certificateState(context) },
     ...site.hypervisors.map((hypervisor): Check => ({
@@ -97,8 +100,10 @@ async function container(
 }
 
 /** After an upgrade to RHEL 10, containers may still want runc, which is gone. */
-async function runtime({ system }: HealthContext): Promise<CheckVerdict> {
-  const { runtime } = await podmanInfo(system);
+async function runtime(
+  { system }: HealthContext,
+  { runtime }: PodmanInfo,
+): Promise<CheckVerdict> {
   const others: string[] = [];
   for (const name of services) {
     const used = (await containerState(system, name))?.runtime ?? "";
@@ -129,8 +134,10 @@ async function shareSpace(context: HealthContext): Promise<CheckVerdict> {
   return spaceVerdict(space, `on the share "${site.nfs.mount}"`);
 }
 
-async function disk({ system }: HealthContext): Promise<CheckVerdict> {
-  const { graphRoot } = await podmanInfo(system);
+async function disk(
+  { system }: HealthContext,
+  { graphRoot }: PodmanInfo,
+): Promise<CheckVerdict> {
   return spaceVerdict(await system.files.space(graphRoot), `for containers in "${graphRoot}"`);
 }
 

@@ -105,7 +105,7 @@ async function podmanVersion({ processes }: Machine): Promise<CheckVerdict> {
     : failed(`podman ${version}: expected 5 or later`, "Run: dnf upgrade podman; RHEL 10 has 5.4");
 }
 
-interface PodmanInfo {
+export interface PodmanInfo {
   readonly networkBackend: string;
   readonly runtime: string;
   readonly cgroups: string;
@@ -115,7 +115,8 @@ interface PodmanInfo {
 export async function podmanInfo(
   { processes }: Pick<Machine, "processes">,
 ): Promise<PodmanInfo> {
-  const { stdout } = await runOk(processes, ["podman", "info", "--format", "json"]);
+  const argv = ["podman", "info", "--format", "json"] as const;
+  const { stdout } = await runOk(processes, argv, { timeoutMs: 120_000 });
   const { host, store } = JSON.parse(stdout);
   return {
     networkBackend: String(host?.networkBackend),

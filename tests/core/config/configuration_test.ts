@@ -22,6 +22,7 @@ const defaults = {
   freezeTimeoutSeconds: 60,
   shareTimeoutSeconds: 30,
   bandwidthLimit: undefined,
+  concurrentBackups: 1,
   compression: "none",
   slackFailureWebhook: undefined,
   slackSuccessWebhook: undefined,
@@ -52,6 +53,7 @@ MIN_FREE_GB=0
 FREEZE_TIMEOUT_SECONDS=600
 SHARE_TIMEOUT_SECONDS=3600
 BANDWIDTH_LIMIT=1.5GiB/s
+CONCURRENT_BACKUPS=2
 COMPRESSION=zstd
 SLACK_FAILURE_WEBHOOK=https://hooks.slack.com/services/T/B/x
 SLACK_SUCCESS_WEBHOOK=http://[::1]:8080/x
@@ -70,6 +72,7 @@ SLACK_SUCCESS_WEBHOOK=http://[::1]:8080/x
     freezeTimeoutSeconds: 600,
     shareTimeoutSeconds: 3600,
     bandwidthLimit: 1.5 * 1024 ** 3,
+    concurrentBackups: 2,
     compression: "zstd",
     slackFailureWebhook: "https://hooks.slack.com/services/T/B/x",
     slackSuccessWebhook: "http://[::1]:8080/x",

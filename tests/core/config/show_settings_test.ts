@@ -22,6 +22,7 @@ Deno.test("showSettings shows values as they are written, their origins, and no 
     ["FREEZE_TIMEOUT_SECONDS", "60", "default"],
     ["SHARE_TIMEOUT_SECONDS", "30", "default"],
     ["BANDWIDTH_LIMIT", "1536M", `${file}:1`],
+    ["CONCURRENT_BACKUPS", "1", "default"],
     ["COMPRESSION", "zstd", "--compress"],
     ["SLACK_FAILURE_WEBHOOK", "(hidden)", `${file}:2`],
     ["SLACK_SUCCESS_WEBHOOK", "", "default"],
