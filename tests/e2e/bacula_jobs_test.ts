@@ -55,7 +55,17 @@ Deno.test("the job of a VM runs vmb on its hypervisor, and stores what describes
   for (const vm of ["web", awkward]) {
     const job = await site.ended(await site.queue(vmJobName(vm)));
     assert.deepEqual([job.status, job.errors], ["T", 0], job.log);
-    const call = ["hv", "backup", nameArgument(vm), "--level", "Full", "--job-id", job.id, "--lock-wait", "60"];
+    const call = [
+      "hv",
+      "backup",
+      nameArgument(vm),
+      "--level",
+      "Full",
+      "--job-id",
+      job.id,
+      "--lock-wait",
+      "60",
+    ];
     assert.ok(job.log.includes(`called: ${call.map((word) => `<${word}>`).join(" ")}`), job.log);
     const backup = `${site.share}/hv1/${vm}/2026-11-21-120000`;
     assert.deepEqual(await storedFiles(job.id), [
