@@ -13,7 +13,10 @@ export function splitAnswers(stdout: string, commands: readonly string[]): reado
   let at = 0;
   let start: number | undefined;
   for (const command of [...commands, "quit"]) {
-    const found = lines.indexOf(command, at);
+    // `.sql` ends each row with a tab, which stands before whatever comes next.
+    const found = lines.findIndex((line, index) =>
+      index >= at && (line === command || line === `\t${command}`)
+    );
     if (found === -1) {
       const shown = lines.slice(start ?? 0).map((line) => line.trim()).filter(Boolean).slice(-3);
       throw new VmbError(`Bacula's console was not understood: ${shown.join(" | ")}`, {

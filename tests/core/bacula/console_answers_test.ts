@@ -27,6 +27,15 @@ for (const release of releases) {
     });
   });
 
+  Deno.test(`splitAnswers reads rows of ${release} also when no message waits`, async () => {
+    const history = await recorded(release, "history");
+    const command = history.split("\n").find((line) => line.startsWith(".sql"));
+    assert.ok(command !== undefined && history.includes("\tYou have messages.\nquit"));
+    // A Director that was just made, or whose messages were read: seen in the systemd lab.
+    const quiet = history.replace("\tYou have messages.\nquit", "\tquit");
+    assert.deepEqual(splitAnswers(quiet, [command]), splitAnswers(history, [command]));
+  });
+
   Deno.test(`parseLongList reads every field of a job of ${release}`, async () => {
     const [answer = ""] = splitAnswers(await recorded(release, "llist_running"), ["llist jobid=2"]);
     const [job, ...others] = parseLongList(answer);
