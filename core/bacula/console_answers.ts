@@ -2,8 +2,8 @@ import { VmbError } from "../error.ts";
 
 /**
  * Splits what bconsole printed into the answers to the commands of its input. It repeats each command on a
- * line of its own before the answer; only when the Director asks back, and takes a command for the reply, does
- * that line begin with the question.
+ * line of its own, after a tab at most, before the answer; only when the Director asks back, and takes a command
+ * for the reply, does that line begin with the question.
  *
  * @throws {VmbError} `bacula.answer` when a command was not taken as one
  */

@@ -18,8 +18,8 @@ interface NamedLock {
 
 /**
  * Looks for strays: runs on hypervisors whose jobs have ended in Bacula, which lets the script of a canceled job
- * run on. Bacula starts the next job, and that one fails at the lock. A run that died leaves its name, too. Only
- * looks: to try a lock would keep a backup from taking it.
+ * run on. Bacula starts the next job, which waits for the lock, and fails when that takes too long. A run that died
+ * leaves its name, too. Only looks: to try a lock would keep a backup from taking it.
  */
 export async function heldLocks(
   machine: Pick<Machine, "files">,

@@ -116,7 +116,9 @@ async function take(
       {
         code: "repository.locked",
         exit: exitCodes.locked,
-        hint: "Try again when it has ended, or wait for that with --lock-wait",
+        hint: holder.work === undefined
+          ? "Try again when it has ended, or wait for that with --lock-wait"
+          : "Try again when it has ended",
       },
     );
   }
