@@ -28,6 +28,8 @@ export async function leaveFileDaemon(
     // At shutdown it is ended before the share and libvirt are.
     ["After", "as", "3", "remote-fs.target", "libvirtd.service", "virtqemud.service"],
     ["TimeoutStopUSec", "t", String(180e6)],
+    // One that had to be killed is not kept as failed: it would count as a run that still goes on.
+    ["CollectMode", "s", "inactive-or-failed"],
   ];
   try {
     // org.freedesktop.systemd1(5)

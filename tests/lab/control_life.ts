@@ -74,11 +74,14 @@ async function restartUnderBackup(vm: ControlVm): Promise<void> {
   const backups = async () => JSON.parse(await vm.sh("vmb hv list lab1 --json")).backups.length;
   const runs = async () => JSON.parse(await vm.sh("vmb hv runs --json")).runs.length;
   const before = await backups();
+  const scopes = () => vm.sh("systemctl list-units --plain --no-legend 'vmb-job-*.scope'");
   await vm.sh(`vmb ctl run lab1`);
   await waitFor(
-    async () => (await vm.sh("systemctl list-units --no-legend 'vmb-job-*.scope'")) || undefined,
+    async () => (await scopes()) || undefined,
     { what: "the scope of the run", deadlineMs: 120_000, everyMs: 1000 },
   );
+  const collected = await vm.sh("systemctl show --property=CollectMode --value 'vmb-job-*.scope'");
+  assert.equal(collected.trim(), "inactive-or-failed");
   await vm.sh("systemctl restart bacula-fd");
   assert.equal(await runs(), 1);
   await waitFor(async () => await runs() === 0 || undefined, {
@@ -87,6 +90,7 @@ async function restartUnderBackup(vm: ControlVm): Promise<void> {
     everyMs: 2000,
   });
   assert.equal(await backups(), before + 1);
+  assert.equal(await scopes(), "");
   assert.equal((await jobsOf(vm)).at(-1)?.result, "failed");
 }
 
