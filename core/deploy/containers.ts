@@ -1,4 +1,5 @@
 import type { ServiceName } from "../podman/service.ts";
+import { commandFailed } from "../sys/process.ts";
 import type { Machine } from "./places.ts";
 
 /** A container, as podman has it. */
@@ -11,17 +12,29 @@ export interface ContainerState {
   readonly runtime: string;
 }
 
-/** The state of a container; `undefined` when there is none. */
+/**
+ * The state of a container; `undefined` when there is none.
+ *
+ * @throws {VmbError} `process.failed` when podman cannot tell, time and again: a container that comes or goes may
+ *   confuse it for a moment, and one that is well must not be taken for missing
+ */
 export async function containerState(
-  { processes }: Pick<Machine, "processes">,
+  { processes, clock }: Pick<Machine, "processes" | "clock">,
   name: ServiceName,
 ): Promise<ContainerState | undefined> {
-  const { code, stdout } = await processes.run(
-    ["podman", "container", "inspect", "--format", "json", name],
-    { timeoutMs: 180_000 },
-  );
-  if (code !== 0) return undefined;
-  const [container] = JSON.parse(stdout) as readonly InspectedContainer[];
+  const argv = ["podman", "container", "inspect", "--format", "json", name] as const;
+  for (let tries = 1;; tries++) {
+    const done = await processes.run(argv, { timeoutMs: 180_000 });
+    if (done.code === 0) return readState(done.stdout);
+    // podman-container-inspect(1) has one status for all that goes wrong.
+    if (/no such container/i.test(done.stderr)) return undefined;
+    if (tries === 3) throw commandFailed(done);
+    await clock.sleep(1000);
+  }
+}
+
+function readState(json: string): ContainerState | undefined {
+  const [container] = JSON.parse(json) as readonly InspectedContainer[];
   if (container === undefined) return undefined;
   const { State, OCIRuntime } = container;
   return {

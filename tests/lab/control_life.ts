@@ -7,6 +7,7 @@ import {
   assertSecret,
   assertWell,
   bconsole,
+  check,
   containerIds,
   defineDomain,
   deploy,
@@ -92,6 +93,22 @@ async function restartUnderBackup(vm: ControlVm): Promise<void> {
   assert.equal(await backups(), before + 1);
   assert.equal(await scopes(), "");
   assert.equal((await jobsOf(vm)).at(-1)?.result, "failed");
+}
+
+/** Its job fails, which is noted by the Director alone, and found by check. Bacula waits for it for minutes. */
+export async function hypervisorDown(vm: ControlVm, timed: Timed): Promise<void> {
+  await vm.sh("systemctl stop bacula-fd");
+  await timed("job of a hypervisor that is down", async () => {
+    const ended = await vm.attempt("vmb ctl run lab1 --wait");
+    assert.equal(ended.code, 1, ended.stderr);
+    assert.match(ended.stderr, /[Cc]onnect to Client/);
+  });
+  const last = (await jobsOf(vm)).at(-1);
+  assert.equal(last?.result, "failed");
+  await vm.sh(`podman exec vmb-director test -f /var/lib/bacula/failed/${last.id}.json`);
+  assert.match((await check(vm)).outcome("jobs"), /^failed: "lab1" failed \(job \d+\)/);
+  await vm.sh("systemctl start bacula-fd");
+  await timed("jobs", () => runJobs(vm, "lab1"));
 }
 
 export async function killEach(vm: ControlVm, timed: Timed): Promise<void> {

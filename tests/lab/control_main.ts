@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { breakAndMend } from "./control_faults.ts";
 import {
   change,
+  hypervisorDown,
   killEach,
   reboot,
   restartFileDaemon,
@@ -24,6 +25,7 @@ const start = performance.now();
 const chapters: Readonly<Record<string, (vm: ControlVm) => Promise<void>>> = {
   change: (vm) => change(vm, timed),
   "file-daemon": (vm) => restartFileDaemon(vm, timed),
+  down: (vm) => hypervisorDown(vm, timed),
   kills: (vm) => killEach(vm, timed),
   faults: (vm) => breakAndMend(vm, timed),
   reboot: (vm) => reboot(vm, timed),

@@ -124,7 +124,7 @@ export async function openControlVm(
 
   const ssh: Argv = [
     ...["ssh", "-q", "-i", key, "-p", String(port), "-o", "StrictHostKeyChecking=no"] as const,
-    ...["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "BatchMode=yes"],
+    ...["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=60", "-o", "BatchMode=yes"],
     "root@127.0.0.1",
   ];
   const attempt = (line: string, options: RunOptions = {}) =>

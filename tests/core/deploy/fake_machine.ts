@@ -209,7 +209,9 @@ export async function openFakeMachine(): Promise<FakeMachine> {
         });
       case "container inspect": {
         const name = rest.at(-1) as ServiceName;
-        if (!fake.started.has(name)) return { code: 125 };
+        if (!fake.started.has(name)) {
+          return { code: 125, stdout: "[]", stderr: `Error: no such container ${name}` };
+        }
         const State = { Status: "running", Health: { Status: "healthy" } };
         return { stdout: JSON.stringify([{ State, OCIRuntime: "crun" }]) };
       }
