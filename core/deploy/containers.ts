@@ -15,8 +15,8 @@ export interface ContainerState {
 /**
  * The state of a container; `undefined` when there is none.
  *
- * @throws {VmbError} `process.failed` when podman cannot tell, time and again: a container that comes or goes may
- *   confuse it for a moment, and one that is well must not be taken for missing
+ * @throws {VmbError} `process.failed` when podman cannot tell, three times: one failure, whatever its cause, must
+ *   not make a container that is well count as missing
  */
 export async function containerState(
   { processes, clock }: Pick<Machine, "processes" | "clock">,

@@ -74,8 +74,8 @@ export async function restartFileDaemon(vm: ControlVm, timed: Timed): Promise<vo
 async function restartUnderBackup(vm: ControlVm): Promise<void> {
   const backups = async () => JSON.parse(await vm.sh("vmb hv list lab1 --json")).backups.length;
   const runs = async () => JSON.parse(await vm.sh("vmb hv runs --json")).runs.length;
-  const before = await backups();
   const scopes = () => vm.sh("systemctl list-units --plain --no-legend 'vmb-job-*.scope'");
+  const before = await backups();
   await vm.sh(`vmb ctl run lab1`);
   await waitFor(
     async () => (await scopes()) || undefined,

@@ -37,6 +37,7 @@ Deno.test("leaveFileDaemon moves a process that the File Daemon started, alone",
   assert.deepEqual(call?.slice(0, 2), ["busctl", "call"]);
   assert.ok(call?.includes("vmb-job-77.scope"));
   assert.match(call?.join(" ") ?? "", / PIDs au 1 77 /);
+  assert.match(call?.join(" ") ?? "", / CollectMode s inactive-or-failed /);
   assert.deepEqual(events, []);
 });
 
