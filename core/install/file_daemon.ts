@@ -29,7 +29,8 @@ export async function fileDaemonSteps(
       : nothing;
   }
   const isOld = (await Promise.all(paths.map((path) => system.files.inspectTarget(path))))
-    .some((info) => info !== undefined && info.modified > daemon.since);
+    // A time that cannot be told counts as old, too.
+    .some((info) => info !== undefined && !(info.modified <= daemon.since));
   if (!isChanged && !isOld) return nothing;
   if (!daemon.busy) return { ...nothing, steps: [["systemctl", "restart", unit]] };
   return {
@@ -47,13 +48,16 @@ async function runsJob({ processes }: Pick<System, "processes">): Promise<boolea
   return (await processes.run(list)).stdout.trim() !== "";
 }
 
-/** When the daemon was started, and whether it runs a program; `undefined` when it does not run. */
+/**
+ * When its start began, in milliseconds, and whether it runs a program; `undefined` when it does not run. Not
+ * in whole seconds: its files are often written in the very second in which it is restarted.
+ */
 async function daemonState(
   { files, processes }: Pick<System, "files" | "processes">,
 ): Promise<{ readonly since: number; readonly busy: boolean } | undefined> {
   const { stdout } = await processes.run([
-    ...["systemctl", "show", "--timestamp=unix"] as const,
-    ...["--property=ActiveState,ActiveEnterTimestamp,ControlGroup", unit],
+    ...["systemctl", "show", "--timestamp=us+utc"] as const,
+    ...["--property=ActiveState,InactiveExitTimestamp,ControlGroup", unit],
   ]);
   const properties = new Map(
     stdout.split("\n").map((line) => {
@@ -62,10 +66,16 @@ async function daemonState(
     }),
   );
   if (properties.get("ActiveState") !== "active") return undefined;
-  const since = Number(properties.get("ActiveEnterTimestamp")?.replace(/^@/, "")) * 1000;
+  const since = parseTimestamp(properties.get("InactiveExitTimestamp") ?? "");
   const group = properties.get("ControlGroup") ?? "";
   const pids = await files.readText(`/sys/fs/cgroup${group}/cgroup.procs`).catch(() => "");
   // The daemon itself is one process with many threads; without an answer, it is left alone.
   const isAlone = /^\d+$/.test(pids.trim());
   return { since, busy: !isAlone || await runsJob({ processes }) };
+}
+
+/** Of `systemctl show --timestamp=us+utc`: "Sun 2026-11-22 14:04:35.595606 UTC", as milliseconds; else NaN. */
+function parseTimestamp(text: string): number {
+  const [, day, time] = text.match(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})\d* UTC$/) ?? [];
+  return Date.parse(`${day}T${time}Z`);
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { places } from "../../core/install/places.ts";
 import { services } from "../../core/podman/service.ts";
 import {
   allHealthy,
@@ -67,6 +68,11 @@ export async function change(vm: ControlVm, timed: Timed): Promise<void> {
 
 /** As an update of its package does: the job is lost, the backup is not. */
 export async function restartFileDaemon(vm: ControlVm, timed: Timed): Promise<void> {
+  await timed("push to a File Daemon older than its configuration, and once more", async () => {
+    await vm.sh(`touch ${places.fileDaemonConfig}`);
+    assert.match(await push(vm), /^hv1 +1 command$/m);
+    assert.match(await push(vm), /^hv1 +no changes$/m);
+  });
   await timed("File Daemon restarted under a backup", () => restartUnderBackup(vm));
   await timed("jobs", () => runJobs(vm, "lab1"));
 }

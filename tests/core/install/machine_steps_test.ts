@@ -89,33 +89,42 @@ Deno.test("timerSteps does nothing when all is as it was, without systemd, or be
   assert.deepEqual(await timerSteps(active, "/image", ["recover"], changes), nothing);
 });
 
-const show = "systemctl show --timestamp=unix " +
-  "--property=ActiveState,ActiveEnterTimestamp,ControlGroup bacula-fd.service";
-const active = "ActiveState=active\nActiveEnterTimestamp=@1000\nControlGroup=/system.slice/fd\n";
+const show = "systemctl show --timestamp=us+utc " +
+  "--property=ActiveState,InactiveExitTimestamp,ControlGroup bacula-fd.service";
+const since = Date.parse("2026-11-22T14:04:35.595Z");
+const active = "ActiveState=active\nInactiveExitTimestamp=Sun 2026-11-22 14:04:35.595606 UTC\n" +
+  "ControlGroup=/system.slice/fd\n";
 const pids = "/sys/fs/cgroup/system.slice/fd/cgroup.procs";
 const listScopes = "systemctl list-units --plain --no-legend 'vmb-job-*.scope'";
 const { fileDaemonConfig: config } = places;
 
 Deno.test("fileDaemonSteps restarts a File Daemon that runs nothing, once", async () => {
-  const at = (modified: number) =>
+  const at = (modified: number, said = active) =>
     scripted({
       present: { ...systemd, [config]: modified },
       texts: { [pids]: "77\n" },
-      commands: { [show]: [0, active], [listScopes]: [0, ""] },
+      commands: { [show]: [0, said], [listScopes]: [0, ""] },
     });
   const restart = { steps: [["systemctl", "restart", "bacula-fd.service"]], notes: [] };
   const nothing = { steps: [], notes: [] };
-  assert.deepEqual(await fileDaemonSteps(at(500_000), "", [change(config, "update")]), restart);
-  assert.deepEqual(await fileDaemonSteps(at(500_000), "", [change(config, "keep")]), nothing);
+  const [updated, kept] = [[change(config, "update")], [change(config, "keep")]];
+  assert.deepEqual(await fileDaemonSteps(at(since - 60_000), "", updated), restart);
+  assert.deepEqual(await fileDaemonSteps(at(since - 60_000), "", kept), nothing);
+  // Written in the second in which it was started.
+  assert.deepEqual(await fileDaemonSteps(at(since - 300), "", kept), nothing);
+  assert.deepEqual(await fileDaemonSteps(at(since), "", kept), nothing);
   // It was busy when the file was changed.
-  assert.deepEqual(await fileDaemonSteps(at(2_000_000), "", [change(config, "keep")]), restart);
+  assert.deepEqual(await fileDaemonSteps(at(since + 60_000), "", kept), restart);
+  assert.deepEqual(await fileDaemonSteps(at(since + 1), "", kept), restart);
+  const untold = active.replace(/Timestamp=.*/, "Timestamp=n/a");
+  assert.deepEqual(await fileDaemonSteps(at(since - 60_000, untold), "", kept), restart);
 });
 
 Deno.test("fileDaemonSteps leaves a File Daemon alone that runs a program, and says so", async () => {
   const scope = "vmb-job-99.scope loaded active running Backup of web\n";
   for (const [text, scopes] of [["77\n99\n", ""], ["", ""], ["77\n", scope]] as const) {
     const system = scripted({
-      present: { ...systemd, [config]: 2_000_000 },
+      present: { ...systemd, [config]: since + 60_000 },
       texts: { [pids]: text },
       commands: { [show]: [0, active], [listScopes]: [0, scopes] },
     });
@@ -128,7 +137,7 @@ Deno.test("fileDaemonSteps leaves a File Daemon alone that runs a program, and s
 Deno.test("fileDaemonSteps says that there is no File Daemon", async () => {
   const system = scripted({
     present: { ...systemd, [config]: 0 },
-    commands: { [show]: [0, "ActiveState=inactive\nActiveEnterTimestamp=\nControlGroup=\n"] },
+    commands: { [show]: [0, "ActiveState=inactive\nInactiveExitTimestamp=\nControlGroup=\n"] },
   });
   const { steps, notes } = await fileDaemonSteps(system, "", [change(config, "create")]);
   assert.deepEqual([steps, notes], [[], ["bacula-fd.service does not run: install and start it"]]);
