@@ -27,11 +27,12 @@ export interface GuestXml {
 
 /**
  * Saves half a second of an emulated boot (no self-tests of the crypto code, no patching for a single
- * processor) and keeps page tables at the four levels that are cheaper to emulate.
+ * processor) and keeps page tables at the four levels that are cheaper to emulate. The test whether the timer
+ * interrupts in time panics where an emulator is late on a busy machine.
  */
 const bootWords = [
   ...["console=ttyS0", "quiet", "panic=1"],
-  ...["cryptomgr.notests", "noreplace-smp", "no5lvl", "nokaslr"],
+  ...["cryptomgr.notests", "noreplace-smp", "no5lvl", "nokaslr", "no_timer_check"],
 ];
 
 /** The domain of a lab guest, booted straight into its kernel; no network and no screen unless wanted. */
