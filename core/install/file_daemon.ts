@@ -49,8 +49,8 @@ async function runsJob({ processes }: Pick<System, "processes">): Promise<boolea
 }
 
 /**
- * When its start began, in milliseconds, and whether it runs a program; `undefined` when it does not run. Not
- * in whole seconds: its files are often written in the very second in which it is restarted.
+ * When its start began, in milliseconds, and whether it runs a program; `undefined` when it does not run. Whole
+ * seconds would not do: its files are often written in the very second in which it is restarted.
  */
 async function daemonState(
   { files, processes }: Pick<System, "files" | "processes">,

@@ -27,8 +27,8 @@ export interface GuestXml {
 
 /**
  * Saves half a second of an emulated boot (no self-tests of the crypto code, no patching for a single
- * processor) and keeps page tables at the four levels that are cheaper to emulate. The test whether the timer
- * interrupts in time panics where an emulator is late on a busy machine.
+ * processor) and keeps page tables at the four levels that are cheaper to emulate. No test whether the
+ * timer interrupts in time: the kernel panics where an emulator is late on a busy machine.
  */
 const bootWords = [
   ...["console=ttyS0", "quiet", "panic=1"],
