@@ -9,6 +9,15 @@ import { openMachine } from "./machine.ts";
 
 const conf = `${places.config}/vm-backup.conf`;
 
+/** What `bacula-fd -t` says, whether or not a File Daemon is installed where the test runs. */
+function fileDaemonSaying(code: number, stdout = ""): Processes {
+  const run: Processes["run"] = (argv, options) =>
+    argv[0] === "bacula-fd"
+      ? Promise.resolve({ argv, code, stdout, stderr: "" })
+      : realSystem.processes.run(argv, options);
+  return { ...realSystem.processes, run };
+}
+
 /** A folder as `vmb ctl push` makes it. */
 async function pushed(files: Readonly<Record<string, string>>) {
   const folder = await temporaryFolder();
@@ -31,7 +40,7 @@ Deno.test("install with pushed files replaces an example that nobody changed", a
 });
 
 Deno.test("install with pushed files asks about those that are somebody else's", async () => {
-  await using machine = await openMachine();
+  await using machine = await openMachine({ processes: fileDaemonSaying(0) });
   await machine.write(conf, "MIN_FREE_GB=1\n");
   await machine.write(places.fileDaemonConfig, 'Director { Password = "of the package" }\n');
   await using from = await pushed({
@@ -49,7 +58,7 @@ Deno.test("install with pushed files asks about those that are somebody else's",
 
 Deno.test("install with pushed files keeps the group of the File Daemon's configuration", async () => {
   if (Deno.uid() !== 0) return;
-  await using machine = await openMachine();
+  await using machine = await openMachine({ processes: fileDaemonSaying(0) });
   const file = places.fileDaemonConfig;
   await machine.write(file, "of the package\n", 0o640);
   await Deno.chown(machine.root + file, 0, 12);
@@ -60,14 +69,7 @@ Deno.test("install with pushed files keeps the group of the File Daemon's config
 });
 
 Deno.test("install refuses pushed files that vmb or Bacula would not take, and changes nothing", async () => {
-  const said = (code: number, stdout: string): Processes["run"] => (argv, options) =>
-    argv[0] === "bacula-fd"
-      ? Promise.resolve({ argv, code, stdout, stderr: "" })
-      : realSystem.processes.run(argv, options);
-  const processes = {
-    ...realSystem.processes,
-    run: said(1, "Config error: Keyword x\n : line 1\n"),
-  };
+  const processes = fileDaemonSaying(1, "Config error: Keyword x\n : line 1\n");
   await using machine = await openMachine({ processes });
   await using bad = await pushed({ "vm-backup.conf": "MIN_FREE_GB=much\n" });
   await assert.rejects(machine.install({ from: bad.path }), { code: "config.invalid", exit: 4 });
@@ -105,11 +107,7 @@ Deno.test("install gives Bacula's configuration the places that it names, for ro
     `${hypervisor.secrets}/vmb-fd-password`,
     hypervisor.restored,
   ]);
-  const run: Processes["run"] = (argv, options) =>
-    argv[0] === "bacula-fd"
-      ? Promise.resolve({ argv, code: 0, stdout: "", stderr: "" })
-      : realSystem.processes.run(argv, options);
-  await using machine = await openMachine({ processes: { ...realSystem.processes, run } });
+  await using machine = await openMachine({ processes: fileDaemonSaying(0) });
   await machine.install();
   assert.ok(!(await machine.listing()).some((line) => line.includes("/var/bacula")));
   await using from = await pushed({ "bacula-fd.conf": "x\n", "vmb-fd-password": "y\n" });
