@@ -31,7 +31,7 @@ export function cancelCommand(context: CommandContext) {
       const inventory = await inventoryOf(context, options);
       const { cancelJob, jobToCancel } = await import("../../core/bacula/cancel_job.ts");
       const { inventoryVm } = await import("../../core/config/inventory_vm.ts");
-      const { openRemote } = await import("../../core/deploy/remote.ts");
+      const { openRemote } = await import("../../core/ssh/remote.ts");
       // The Director tries to tell the File Daemon for 3 minutes before it answers.
       const bconsole = consoleOf(context, { ...options, timeoutMs: 240_000 });
       const id = typeof target === "number"

@@ -16,7 +16,7 @@ export function diffCommand(context: CommandContext) {
       const { files } = context.system;
       const { loadInventory } = await import("../../core/config/inventory.ts");
       const inventory = await loadInventory(files, dir);
-      const { renderAll } = await import("../../core/render/render_all.ts");
+      const { renderAll } = await import("../../core/deploy/render_site.ts");
       const tree = await renderAll(files, inventory);
       const { compareTree } = await import("../../core/render/compare_tree.ts");
       const folder = against ?? renderedFolder(dir);

@@ -14,7 +14,7 @@ export function renderCommand(context: CommandContext) {
       const { files } = context.system;
       const { loadInventory } = await import("../../core/config/inventory.ts");
       const inventory = await loadInventory(files, dir);
-      const { renderAll } = await import("../../core/render/render_all.ts");
+      const { renderAll } = await import("../../core/deploy/render_site.ts");
       const tree = await renderAll(files, inventory);
       const { writeTree } = await import("../../core/render/write_tree.ts");
       const folder = out ?? renderedFolder(dir);

@@ -49,7 +49,7 @@ export function restoreCommand(context: CommandContext) {
       const inventory = await inventoryOf(context, options);
       const { sitePlaces } = await import("../../core/bacula/places.ts");
       const { inventoryHypervisor } = await import("../../core/config/inventory_vm.ts");
-      const { openRemote } = await import("../../core/deploy/remote.ts");
+      const { openRemote } = await import("../../core/ssh/remote.ts");
       const { restoreArgv } = await import("../../core/deploy/remote_restore.ts");
       const { vmb } = sitePlaces(inventory.site).hypervisor;
       if (options.on === undefined) {

@@ -21,7 +21,7 @@ export function teardownCommand(context: CommandContext) {
       const { loadInventory } = await import("../../core/config/inventory.ts");
       const inventory = await loadInventory(system.files, repository);
       const { site } = inventory;
-      const { renderAll } = await import("../../core/render/render_all.ts");
+      const { renderAll } = await import("../../core/deploy/render_site.ts");
       const { controlPlaces } = await import("../../core/deploy/places.ts");
       const { teardown, volumesToPurge } = await import("../../core/deploy/teardown.ts");
       const volumes = volumesToPurge({

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { type Method, methods } from "../../core/capture/method.ts";
+import { type Method, methods } from "../../core/survey/method.ts";
 import { levels, parseLevel } from "../../core/backup/level.ts";
 import type { BackupOutcome } from "../../core/backup/run.ts";
 import type { BackupPlan } from "../../core/backup/plan.ts";
@@ -57,7 +57,7 @@ export function backupCommand(context: CommandContext) {
       );
       const [{ backupVm, planBackup }, { leaveFileDaemon }] = await Promise.all([
         import("../../core/backup/run.ts"),
-        import("../../core/recovery/own_scope.ts"),
+        import("../../core/run/own_scope.ts"),
       ]);
       const request = {
         vm,

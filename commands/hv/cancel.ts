@@ -19,7 +19,7 @@ export function cancelCommand(context: CommandContext) {
     .option("--json", "print the result as JSON")
     .action(async (vm, { jobId, timeout, json }) => {
       const { settings } = await context.configuration();
-      const { stopRun } = await import("../../core/recovery/stop_run.ts");
+      const { stopRun } = await import("../../core/run/stop_run.ts");
       const stopped = await stopRun({
         system: context.system,
         stateFolder: settings.stateDir,

@@ -65,7 +65,7 @@ export function testRestoreCommand(context: CommandContext) {
         { shareFiles },
       ] = await Promise.all([
         import("../../core/proof/run.ts"),
-        import("../../core/recovery/own_scope.ts"),
+        import("../../core/run/own_scope.ts"),
         import("../../core/recovery/recover.ts"),
         import("../../core/repository/share.ts"),
         import("../../core/sys/share_files.ts"),

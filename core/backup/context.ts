@@ -4,9 +4,9 @@ import type { Report } from "../event.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
-import type { Phases } from "./phases.ts";
+import type { Phases } from "../run/phases.ts";
 import type { BackupRequest } from "./plan.ts";
-import type { RunLog } from "./run_log.ts";
+import type { RunLog } from "../run/log.ts";
 
 /** What one run of a backup works with. */
 export interface BackupContext {

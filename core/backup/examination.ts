@@ -7,9 +7,9 @@ import { findBackup } from "../repository/backups.ts";
 import { shareMount } from "../repository/share.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
-import { chooseMethod } from "./choose_method.ts";
+import { chooseMethod } from "../survey/choose_method.ts";
 import { entryHere } from "./plan.ts";
-import { surveyDomain } from "./survey.ts";
+import { surveyDomain } from "../survey/survey.ts";
 
 /** The checks of one VM, for someone who wants no backup now. */
 export interface Examination {

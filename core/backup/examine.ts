@@ -1,8 +1,8 @@
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { preBackupChecks } from "../checks/pre_backup.ts";
-import { chooseMethod, type MethodChoice } from "./choose_method.ts";
+import { chooseMethod, type MethodChoice } from "../survey/choose_method.ts";
 import type { BackupContext } from "./context.ts";
-import { type Survey, surveyDomain } from "./survey.ts";
+import { type Survey, surveyDomain } from "../survey/survey.ts";
 
 /** A domain that stood all checks, and how it will be captured. */
 export interface Examined {

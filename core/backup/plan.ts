@@ -1,5 +1,5 @@
 import type { Capture } from "../capture/capture.ts";
-import type { Method } from "../capture/method.ts";
+import type { Method } from "../survey/method.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import { exitCodes, VmbError } from "../error.ts";

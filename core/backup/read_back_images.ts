@@ -5,7 +5,7 @@ import type { PartialBackup } from "../repository/partial.ts";
 import { readBack } from "../repository/read_back.ts";
 import type { BackupContext } from "./context.ts";
 import type { NamedCopy } from "./copy_disks.ts";
-import type { Survey } from "./survey.ts";
+import type { Survey } from "../survey/survey.ts";
 
 /**
  * Reads the images back from the share, this machine's cache dropped, and compares them with what was sent;

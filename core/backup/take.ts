@@ -7,8 +7,8 @@ import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { versions } from "../libvirt/domain_info.ts";
 import { toVmbError, VmbError } from "../error.ts";
-import type { Journal } from "../recovery/journal.ts";
-import { removeUnusedScratch } from "../recovery/scratch.ts";
+import type { Journal } from "../journal/journal.ts";
+import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
 import { type BackupAddress, logName } from "../repository/layout.ts";
 import type { Manifest } from "../repository/manifest.ts";
@@ -19,7 +19,7 @@ import { copyDisks, type NamedCopy } from "./copy_disks.ts";
 import { captureConfigs, runPreBackupCommands } from "./gather.ts";
 import { manifestDisks, readBackImages } from "./read_back_images.ts";
 import type { Examined } from "./examine.ts";
-import type { Survey } from "./survey.ts";
+import type { Survey } from "../survey/survey.ts";
 
 export interface TakenBackup {
   readonly folder: string;

@@ -1,6 +1,6 @@
 import type { Inventory } from "../config/inventory.ts";
 import { inventoryHypervisor, inventoryVm } from "../config/inventory_vm.ts";
-import type { Remote } from "../deploy/remote.ts";
+import type { Remote } from "../ssh/remote.ts";
 import type { SiteHypervisor } from "../config/site.ts";
 import type { Clock } from "../sys/clock.ts";
 import { commandFailed, showArgv } from "../sys/process.ts";

@@ -1,15 +1,8 @@
-import type { Method } from "./method.ts";
+import type { DiskExport } from "../image/disk_export.ts";
+import type { Method } from "../survey/method.ts";
 
 /** How much of the guest's own state the image holds (docs/03-backup). */
 export type Consistency = "application" | "filesystem" | "crash" | "offline";
-
-/** One disk at the captured instant, served read-only over NBD. */
-export interface DiskExport {
-  /** The guest's name of the disk: `vda`. */
-  readonly target: string;
-  readonly socketPath: string;
-  readonly exportName: string;
-}
 
 /**
  * A point in time of all chosen disks of a domain. It lasts, and the guest writes on unhindered, until

@@ -2,7 +2,7 @@ import type { Report } from "../event.ts";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription, DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { System } from "../sys/system.ts";
 
 /** What every way to capture needs. */

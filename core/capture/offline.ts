@@ -2,7 +2,7 @@ import { VmbError } from "../error.ts";
 import { domainState } from "../libvirt/domain.ts";
 import type { Capture } from "./capture.ts";
 import type { CaptureContext } from "./context.ts";
-import { serveImages } from "./export_server.ts";
+import { serveImages } from "../image/export_server.ts";
 
 /**
  * Captures a domain that is shut off by serving its images as they lie there. Nothing keeps the domain from

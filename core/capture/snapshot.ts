@@ -2,12 +2,12 @@ import { VmbError } from "../error.ts";
 import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { snapshotCommand } from "../libvirt/snapshot.ts";
-import type { OverlayDisk } from "../recovery/journal_entry.ts";
+import type { OverlayDisk } from "../journal/journal_entry.ts";
 import { runBatch, unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
-import { removeOverlays } from "./commit.ts";
+import { removeOverlays } from "../undo/overlay.ts";
 import type { CaptureContext } from "./context.ts";
-import { type ExportServer, serveImages } from "./export_server.ts";
+import { type ExportServer, serveImages } from "../image/export_server.ts";
 import { ensureThawed } from "./freeze_window.ts";
 
 /**

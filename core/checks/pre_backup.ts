@@ -1,5 +1,5 @@
-import type { MethodChoice } from "../backup/choose_method.ts";
-import type { Survey } from "../backup/survey.ts";
+import type { MethodChoice } from "../survey/choose_method.ts";
+import type { Survey } from "../survey/survey.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
 import { formatBytes } from "../format/bytes.ts";

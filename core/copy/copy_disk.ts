@@ -1,4 +1,4 @@
-import type { DiskExport } from "../capture/capture.ts";
+import type { DiskExport } from "../image/disk_export.ts";
 import { readAllocation } from "../nbd/allocation.ts";
 import { connectNbd, type NbdClient } from "../nbd/client.ts";
 import { clusterSize } from "../qcow2/cluster.ts";

@@ -1,6 +1,6 @@
 import { clusterSize } from "../qcow2/cluster.ts";
 import type { Compression, Layout } from "../qcow2/layout.ts";
-import type { ErrorReport } from "./thread_error.ts";
+import type { ErrorReport } from "../sys/thread_error.ts";
 
 /** Bytes of guest data in one message of the copy; a multiple of the cluster, so none is ever split. */
 export const chunkSize = 1024 * 1024;

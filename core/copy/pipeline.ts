@@ -10,7 +10,7 @@ import {
   type StoreMessage,
   type StoreStart,
 } from "./messages.ts";
-import { revive } from "./thread_error.ts";
+import { revive } from "../sys/thread_error.ts";
 
 export interface PipelineOptions {
   readonly store: Omit<StoreStart, "kind" | "inputs">;

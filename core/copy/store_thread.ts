@@ -1,7 +1,7 @@
 import type { ThreadScope } from "../sys/thread.ts";
 import { ImageWriter } from "./image_writer.ts";
 import type { DigestedChunk, StoreEnd, StoreMessage, StoreStart } from "./messages.ts";
-import { reportError } from "./thread_error.ts";
+import { reportError } from "../sys/thread_error.ts";
 
 /**
  * The entry of the store thread: puts digested chunks in order, and writes and hashes the image and its

@@ -7,7 +7,7 @@ import { configError } from "../config/problem.ts";
 import { unknownKeys } from "../config/resolve_settings.ts";
 import { isSettingKey, type SettingKey } from "../config/settings.ts";
 import type { ConfigProblem } from "../error.ts";
-import { renderAll } from "../render/render_all.ts";
+import { renderAll } from "./render_site.ts";
 import { loadSecrets, secretsFile } from "../secrets/secrets_file.ts";
 import type { Files } from "../sys/files.ts";
 import { type PushSource, siteSettings } from "./hypervisor_files.ts";

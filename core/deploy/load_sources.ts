@@ -1,7 +1,7 @@
 import { type Inventory, loadInventory } from "../config/inventory.ts";
 import type { Report } from "../event.ts";
 import { loadCertificate, readCertificate } from "../pki/certificate.ts";
-import { renderAll } from "../render/render_all.ts";
+import { renderAll } from "./render_site.ts";
 import { loadSecrets, secretsFile } from "../secrets/secrets_file.ts";
 import type { System } from "../sys/system.ts";
 import type { DeploySources } from "./desired.ts";

@@ -12,7 +12,7 @@ import {
   type PushedProgram,
   type PushSession,
 } from "./push_session.ts";
-import { openRemote } from "./remote.ts";
+import { openRemote } from "../ssh/remote.ts";
 
 /** A hypervisor, and the files that it gets. */
 export interface PushTarget {

@@ -5,7 +5,7 @@ import { places } from "../install/places.ts";
 import type { Answer } from "../install/plan.ts";
 import { sha256 } from "../install/state.ts";
 import type { Argv, Completed } from "../sys/process.ts";
-import type { Remote } from "./remote.ts";
+import type { Remote } from "../ssh/remote.ts";
 
 /** The program that is pushed; it is read once for all hypervisors. */
 export interface PushedProgram {

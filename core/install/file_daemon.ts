@@ -1,5 +1,5 @@
 import type { Argv } from "../sys/process.ts";
-import { jobScopes } from "../recovery/own_scope.ts";
+import { jobScopes } from "../run/own_scope.ts";
 import type { System } from "../sys/system.ts";
 import { places } from "./places.ts";
 import type { PlannedChange } from "./plan.ts";

@@ -1,5 +1,5 @@
 import { exitCodes, VmbError } from "../error.ts";
-import { journalPaths, reopenJournal, runOfJournal } from "../recovery/journal.ts";
+import { journalPaths, reopenJournal, runOfJournal } from "../journal/journal.ts";
 import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import { assertPrivilege, timerParts } from "./install.ts";

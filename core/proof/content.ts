@@ -1,4 +1,4 @@
-import type { DiskExport } from "../capture/capture.ts";
+import type { DiskExport } from "../image/disk_export.ts";
 import { VmbError } from "../error.ts";
 import type { ProofContext } from "./context.ts";
 import type { Proof } from "./proof.ts";

@@ -4,7 +4,7 @@ import type { Report } from "../event.ts";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { Files } from "../sys/files.ts";

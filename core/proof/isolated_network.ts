@@ -1,7 +1,7 @@
 import { VmbError } from "../error.ts";
 import { escapeXml } from "../libvirt/xml_edit.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 import { testRunPrefix } from "./run_name.ts";

@@ -1,4 +1,4 @@
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import { type BackupAddress, backupFolder } from "../repository/layout.ts";
 import type { Files } from "../sys/files.ts";
 import { type Proof, readProof, writeProof } from "./proof.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import type { DiskExport } from "../capture/capture.ts";
+import type { DiskExport } from "../image/disk_export.ts";
 import type { BlockMapEntry } from "../copy/block_map.ts";
-import { type ErrorReport, revive } from "../copy/thread_error.ts";
+import { type ErrorReport, revive } from "../sys/thread_error.ts";
 import { VmbError } from "../error.ts";
 import { connectNbd } from "../nbd/client.ts";
 import { clusterSize } from "../qcow2/cluster.ts";

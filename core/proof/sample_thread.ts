@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type BlockMapEntry, decodeBlockMap } from "../copy/block_map.ts";
-import { reportError } from "../copy/thread_error.ts";
+import { reportError } from "../sys/thread_error.ts";
 import { openSource, type Source } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";
 import type { SampleMessage, SampleStart } from "./sample.ts";

@@ -1,14 +1,14 @@
-import type { DiskExport } from "../capture/capture.ts";
-import { serveImages } from "../capture/export_server.ts";
+import type { DiskExport } from "../image/disk_export.ts";
+import { serveImages } from "../image/export_server.ts";
 import { copyDisk } from "../copy/copy_disk.ts";
 import { VmbError } from "../error.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
 import { tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { runOk } from "../sys/process.ts";
-import { createOverlay } from "../restore/overlay.ts";
+import { createOverlay } from "../image/overlay.ts";
 import type { DomainRewrite } from "../restore/rewrite_domain.ts";
-import type { BackupFiles } from "./backup_files.ts";
+import type { BackupFiles } from "../repository/backup_files.ts";
 import type { ProofContext } from "./context.ts";
 import { imageProblem } from "./image_check.ts";
 import type { Proof } from "./proof.ts";

@@ -1,7 +1,7 @@
 import { toVmbError, VmbError } from "../error.ts";
-import { journalPaths, reopenJournal, runOfJournal } from "./journal.ts";
-import { liveRuns } from "./live_runs.ts";
-import { type UndoOptions, undoRun } from "./undo.ts";
+import { journalPaths, reopenJournal, runOfJournal } from "../journal/journal.ts";
+import { liveRuns } from "../run/live_runs.ts";
+import { type UndoOptions, undoRun } from "../undo/undo_run.ts";
 
 export interface Recovery {
   readonly run: string;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { VmbError } from "../error.ts";
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { Files } from "../sys/files.ts";
 import type { Checksum } from "./checksums.ts";
 import { writeChecksums } from "./checksums.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { reportError } from "../copy/thread_error.ts";
+import { reportError } from "../sys/thread_error.ts";
 import { readPieces } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";
 import type { ReadBackMessage, ReadBackStart } from "./read_back.ts";

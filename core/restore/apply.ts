@@ -1,22 +1,22 @@
-import type { RunFolders } from "../backup/run_folders.ts";
+import type { RunFolders } from "../run/folders.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { persistentXml } from "../libvirt/domain.ts";
 import { domainInfo } from "../libvirt/domain_info.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { BackupFiles } from "../proof/backup_files.ts";
-import type { Journal } from "../recovery/journal.ts";
+import type { BackupFiles } from "../repository/backup_files.ts";
+import type { Journal } from "../journal/journal.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
-import { serveFill } from "./fill.ts";
+import { serveFill } from "../undo/fill.ts";
 import { ensureIsolatedNetwork } from "./isolated_network.ts";
-import { createOverlay } from "./overlay.ts";
+import { createOverlay } from "../image/overlay.ts";
 import { beginFile, placeFile, setAside } from "./place.ts";
 import type { PlannedDisk, RestorePlan } from "./plan.ts";
 import { restoreImage } from "./restore_image.ts";
 import { startOnBackup } from "./start.ts";
-import { undefine } from "./undo_restore.ts";
+import { undefine } from "../undo/restored.ts";
 
 export interface ApplyContext {
   readonly system: System;

@@ -1,4 +1,4 @@
-import type { Journal } from "../recovery/journal.ts";
+import type { Journal } from "../journal/journal.ts";
 import { VmbError } from "../error.ts";
 import type { System } from "../sys/system.ts";
 

@@ -1,6 +1,6 @@
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
 import { tpmStateFolder } from "../libvirt/tpm_state.ts";
-import { type BackupFiles } from "../proof/backup_files.ts";
+import { type BackupFiles } from "../repository/backup_files.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import type { Manifest, ManifestDisk } from "../repository/manifest.ts";
 import type { System } from "../sys/system.ts";

@@ -1,4 +1,4 @@
-import { type ErrorReport, revive } from "../copy/thread_error.ts";
+import { type ErrorReport, revive } from "../sys/thread_error.ts";
 import { dropCache } from "../copy/write_behind.ts";
 import { VmbError } from "../error.ts";
 import type { System } from "../sys/system.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { reportError } from "../copy/thread_error.ts";
+import { reportError } from "../sys/thread_error.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import { createSink, openSource, readPieces, type Sink, type Source } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";

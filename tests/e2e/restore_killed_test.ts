@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadConfiguration } from "../../core/config/configuration.ts";
 import { recover } from "../../core/recovery/recover.ts";
 import type { RestoreRequest } from "../../core/restore/request.ts";
-import { hasBacking } from "../../core/restore/overlay.ts";
+import { hasBacking } from "../../core/image/overlay.ts";
 import { type RestoreOutcome, restoreVm } from "../../core/restore/run.ts";
 import type { FileLock, Files } from "../../core/sys/files.ts";
 import { realSystem, type System } from "../../core/sys/system.ts";

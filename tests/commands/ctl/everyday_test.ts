@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { remoteCommand } from "../../../core/deploy/remote_command.ts";
-import { stoppable } from "../../../core/deploy/stoppable.ts";
+import { remoteCommand } from "../../../core/ssh/remote_command.ts";
+import { stoppable } from "../../../core/ssh/stoppable.ts";
 import type { Argv, Completed, RunOptions } from "../../../core/sys/process.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { recordedConsole } from "../../core/bacula/recorded_console.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { BackupContext } from "../../../core/backup/context.ts";
-import { startPhases } from "../../../core/backup/phases.ts";
-import { openRunLog } from "../../../core/backup/run_log.ts";
+import { startPhases } from "../../../core/run/phases.ts";
+import { openRunLog } from "../../../core/run/log.ts";
 import { summarize, writeSummary } from "../../../core/backup/summary.ts";
 import { VmbError } from "../../../core/error.ts";
 import { mountOf } from "../../../core/repository/mount.ts";

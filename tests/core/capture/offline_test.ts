@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { CaptureContext } from "../../../core/capture/context.ts";
 import { captureOffline } from "../../../core/capture/offline.ts";
 import { describeDomain } from "../../../core/libvirt/domain_xml.ts";
-import { processesUsing } from "../../../core/recovery/stray.ts";
+import { processesUsing } from "../../../core/undo/stray.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { uuidOf, virshWith } from "../libvirt/test_driver.ts";
 import { output, temporaryFolder } from "../nbd/servers.ts";
 import { rawImage } from "../copy/copying.ts";
-import { journalWith } from "../recovery/records.ts";
+import { journalWith } from "../journal/records.ts";
 
 Deno.test("captureOffline serves the images of a domain that stays off", async () => {
   await using stand = await machine("shut off");

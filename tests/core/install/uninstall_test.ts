@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { places } from "../../../core/install/places.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
-import { journalWith } from "../recovery/records.ts";
+import { journalWith } from "../journal/records.ts";
 import { openMachine } from "./machine.ts";
 
 Deno.test("uninstall removes program, links, units and log rotation, and leaves the rest", async () => {
@@ -54,7 +54,7 @@ Deno.test("uninstall is refused while a run lives, and until a killed one was pu
   await assert.rejects(machine.uninstall(), { code: "install.busy", exit: 11 });
   await journal.abandon();
   await assert.rejects(machine.uninstall(), { code: "install.unrecovered" });
-  const again = await (await import("../../../core/recovery/journal.ts"))
+  const again = await (await import("../../../core/journal/journal.ts"))
     .reopenJournal(systemFiles, journal.path);
   await again?.end();
   await Deno.remove(machine.root + places.state, { recursive: true });

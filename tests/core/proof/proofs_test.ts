@@ -12,7 +12,7 @@ import { type BackupAddress } from "../../../core/repository/layout.ts";
 import { listBackups } from "../../../core/repository/backups.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
-import { journalWith } from "../recovery/records.ts";
+import { journalWith } from "../journal/records.ts";
 import { addressIn, publishBackup } from "../repository/stored.ts";
 
 function proofOf(address: BackupAddress, changes: Partial<Proof> = {}): Proof {

@@ -1,6 +1,6 @@
 import type { Inventory } from "../../../core/config/inventory.ts";
 import { loadInventory } from "../../../core/config/inventory.ts";
-import { renderAll } from "../../../core/render/render_all.ts";
+import { renderAll } from "../../../core/deploy/render_site.ts";
 import type { RenderedTree } from "../../../core/render/tree.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { exampleTexts } from "../bacula/inventories.ts";

@@ -5,7 +5,7 @@ import { vmFolder } from "../../../core/repository/layout.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemProcesses } from "../../../core/sys/process.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
-import { journalWith } from "../recovery/records.ts";
+import { journalWith } from "../journal/records.ts";
 import { addressIn, manifestOf, publishBackup } from "./stored.ts";
 
 Deno.test("publish makes a folder that sha256sum -c covers, and that names are sorted in", async () => {

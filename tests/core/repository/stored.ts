@@ -2,7 +2,7 @@ import type { Manifest } from "../../../core/repository/manifest.ts";
 import { type BackupAddress, backupFolder } from "../../../core/repository/layout.ts";
 import { beginPartial } from "../../../core/repository/partial.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
-import { journalWith } from "../recovery/records.ts";
+import { journalWith } from "../journal/records.ts";
 
 /** A manifest as a backup of one file without disks would have it. */
 export function manifestOf(address: BackupAddress, changes: Partial<Manifest> = {}): Manifest {

@@ -3,7 +3,7 @@ import type { Report } from "../event.ts";
 import { type Domain, domainState, listDomains, persistentXml } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { RestoreStep } from "../recovery/journal_entry.ts";
+import type { RestoreStep } from "../journal/journal_entry.ts";
 import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 

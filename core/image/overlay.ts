@@ -1,4 +1,4 @@
-import type { DiskExport } from "../capture/capture.ts";
+import type { DiskExport } from "./disk_export.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 

@@ -1,17 +1,17 @@
-import { type ExportServer, serveImages } from "../capture/export_server.ts";
-import { makeRunFolders } from "../backup/run_folders.ts";
+import { type ExportServer, serveImages } from "../image/export_server.ts";
+import { makeRunFolders } from "../run/folders.ts";
 import { VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { blockJob } from "../libvirt/block_job.ts";
 import { type Domain, domainState } from "../libvirt/domain.ts";
 import { qemuOwner } from "../libvirt/qemu_owner.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { Journal } from "../recovery/journal.ts";
-import type { FilledDisk, JournalEntry } from "../recovery/journal_entry.ts";
-import { endStrayProcesses, processesUsing } from "../recovery/stray.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { FilledDisk, JournalEntry } from "../journal/journal_entry.ts";
+import { endStrayProcesses, processesUsing } from "./stray.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
-import { hasBacking } from "./overlay.ts";
+import { hasBacking } from "../image/overlay.ts";
 
 export interface FillContext {
   readonly system: System;

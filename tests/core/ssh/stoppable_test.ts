@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { stoppable } from "../../../core/deploy/stoppable.ts";
+import { stoppable } from "../../../core/ssh/stoppable.ts";
 import type { Argv } from "../../../core/sys/process.ts";
 import { systemProcesses } from "../../../core/sys/process.ts";
 

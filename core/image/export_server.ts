@@ -1,7 +1,7 @@
 import { VmbError } from "../error.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import type { System } from "../sys/system.ts";
-import type { DiskExport } from "./capture.ts";
+import type { DiskExport } from "./disk_export.ts";
 
 /** An image to serve. */
 export interface ServedImage {

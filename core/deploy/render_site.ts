@@ -3,8 +3,8 @@ import type { Inventory } from "../config/inventory.ts";
 import { renderBacularis } from "../podman/bacularis.ts";
 import { renderQuadlets } from "../podman/quadlets.ts";
 import type { Files } from "../sys/files.ts";
-import { withOverrides } from "./overrides.ts";
-import { joinTrees, type RenderedTree } from "./tree.ts";
+import { withOverrides } from "../render/overrides.ts";
+import { joinTrees, type RenderedTree } from "../render/tree.ts";
 
 type Renderer = (inventory: Pick<Inventory, "site" | "vms">) => RenderedTree;
 

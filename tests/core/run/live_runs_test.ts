@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { announceRun, type LiveRun, liveRuns } from "../../../core/recovery/live_runs.ts";
+import { announceRun, type LiveRun, liveRuns } from "../../../core/run/live_runs.ts";
 import { recover } from "../../../core/recovery/recover.ts";
-import { stopRun } from "../../../core/recovery/stop_run.ts";
+import { stopRun } from "../../../core/run/stop_run.ts";
 import { systemClock } from "../../../core/sys/clock.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";

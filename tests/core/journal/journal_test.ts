@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { beginJournal } from "../../../core/recovery/journal.ts";
-import { type JournalEntry, readEntries } from "../../../core/recovery/journal_entry.ts";
-import { outstandingOf } from "../../../core/recovery/outstanding.ts";
+import { beginJournal } from "../../../core/journal/journal.ts";
+import { type JournalEntry, readEntries } from "../../../core/journal/journal_entry.ts";
+import { outstandingOf } from "../../../core/journal/outstanding.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { beginEntry, journalWith, leftJournals } from "./records.ts";

@@ -3,8 +3,8 @@ import {
   type Journal,
   journalPaths,
   reopenJournal,
-} from "../../../core/recovery/journal.ts";
-import type { JournalEntry } from "../../../core/recovery/journal_entry.ts";
+} from "../../../core/journal/journal.ts";
+import type { JournalEntry } from "../../../core/journal/journal_entry.ts";
 import { type Files, systemFiles } from "../../../core/sys/files.ts";
 
 export type BeginEntry = Extract<JournalEntry, { step: "begin" }>;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openRunLog } from "../../../core/backup/run_log.ts";
+import { openRunLog } from "../../../core/run/log.ts";
 import type { Event } from "../../../core/event.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { chooseMethod } from "../../../core/backup/choose_method.ts";
-import { type Method, methods } from "../../../core/capture/method.ts";
+import { chooseMethod } from "../../../core/survey/choose_method.ts";
+import { type Method, methods } from "../../../core/survey/method.ts";
 import type { DomainState } from "../../../core/libvirt/domain.ts";
 
 const states = [

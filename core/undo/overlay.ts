@@ -4,10 +4,10 @@ import { type Domain, domainState, liveXml, persistentXml } from "../libvirt/dom
 import { domainInfo } from "../libvirt/domain_info.ts";
 import { describeDomain, type DomainDisk, withDisksOf } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { OverlayDisk } from "../recovery/journal_entry.ts";
+import type { OverlayDisk } from "../journal/journal_entry.ts";
 import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
-import { assertOursOnTop, commitLive } from "./commit_live.ts";
+import { assertOursOnTop, commitLive } from "./overlay_live.ts";
 
 /** What removing overlays needs; a capture and `recover` both have it. */
 export interface CommitContext {

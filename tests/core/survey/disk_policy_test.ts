@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { selectDisks } from "../../../core/backup/disk_policy.ts";
+import { selectDisks } from "../../../core/survey/disk_policy.ts";
 import type { DomainDisk } from "../../../core/libvirt/domain_xml.ts";
 
 const everything = { disks: { include: undefined, exclude: [] } };

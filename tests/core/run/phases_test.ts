@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { startPhases } from "../../../core/backup/phases.ts";
+import { startPhases } from "../../../core/run/phases.ts";
 import type { Event } from "../../../core/event.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { serveImages } from "../../../core/capture/export_server.ts";
-import { processesUsing } from "../../../core/recovery/stray.ts";
+import { serveImages } from "../../../core/image/export_server.ts";
+import { processesUsing } from "../../../core/undo/stray.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { outputJson, temporaryFolder } from "../nbd/servers.ts";
 import { qemu } from "../qcow2/qemu_img.ts";

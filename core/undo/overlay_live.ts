@@ -3,8 +3,8 @@ import { blockJob } from "../libvirt/block_job.ts";
 import { type Domain, liveXml } from "../libvirt/domain.ts";
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import type { OverlayDisk } from "../recovery/journal_entry.ts";
-import type { CommitContext } from "./commit.ts";
+import type { OverlayDisk } from "../journal/journal_entry.ts";
+import type { CommitContext } from "./overlay.ts";
 
 /** How long an active commit may make no progress, in milliseconds. */
 const patienceMs = 10 * 60_000;

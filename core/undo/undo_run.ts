@@ -1,4 +1,4 @@
-import { removeOverlays } from "../capture/commit.ts";
+import { removeOverlays } from "./overlay.ts";
 import { ensureThawed } from "../capture/freeze_window.ts";
 import { toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
@@ -7,12 +7,12 @@ import { type Domain, domainState } from "../libvirt/domain.ts";
 import { openVirsh, type Virsh } from "../libvirt/virsh.ts";
 import { removeIsolatedNetwork } from "../proof/isolated_network.ts";
 import { destroyTestDomain } from "../proof/test_domain.ts";
-import { settleFill } from "../restore/fill.ts";
-import { undoRestoreSteps } from "../restore/undo_restore.ts";
+import { settleFill } from "./fill.ts";
+import { undoRestoreSteps } from "./restored.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
-import type { Journal } from "./journal.ts";
-import type { JournalEntry } from "./journal_entry.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { JournalEntry } from "../journal/journal_entry.ts";
 import { removeUnusedScratch } from "./scratch.ts";
 import { endStrayProcesses } from "./stray.ts";
 

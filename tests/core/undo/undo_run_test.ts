@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Event } from "../../../core/event.ts";
 import { assertRecovered, recover } from "../../../core/recovery/recover.ts";
-import { undoRun } from "../../../core/recovery/undo.ts";
+import { undoRun } from "../../../core/undo/undo_run.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
-import { beginEntry, journalWith, leftJournals } from "./records.ts";
+import { beginEntry, journalWith, leftJournals } from "../journal/records.ts";
 
 const silentUri = "qemu+unix:///system?socket=/nonexistent/socket";
 

@@ -3,8 +3,8 @@ import { systemClock } from "../../../core/sys/clock.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";
 import { runOk, systemProcesses } from "../../../core/sys/process.ts";
-import { serveImages } from "../../../core/capture/export_server.ts";
-import { endStrayProcesses, processesUsing } from "../../../core/recovery/stray.ts";
+import { serveImages } from "../../../core/image/export_server.ts";
+import { endStrayProcesses, processesUsing } from "../../../core/undo/stray.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 

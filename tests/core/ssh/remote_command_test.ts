@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { remoteCommand } from "../../../core/deploy/remote_command.ts";
+import { remoteCommand } from "../../../core/ssh/remote_command.ts";
 
 Deno.test("remoteCommand gives every word to the program as it is, through any POSIX shell", async () => {
   const words = fc.array(fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: specials })), {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { VmbError } from "../error.ts";
-import type { StoredBackup } from "../repository/backups.ts";
-import type { Manifest, ManifestFile } from "../repository/manifest.ts";
+import type { StoredBackup } from "./backups.ts";
+import type { Manifest, ManifestFile } from "./manifest.ts";
 import type { Files } from "../sys/files.ts";
 
 /** The small files of a backup that a copy needs, as the manifest says they are. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Event } from "../../../core/event.ts";
-import { leaveFileDaemon } from "../../../core/recovery/own_scope.ts";
+import { leaveFileDaemon } from "../../../core/run/own_scope.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";
 import { type Argv, type Processes, systemProcesses } from "../../../core/sys/process.ts";

@@ -1,4 +1,4 @@
-import type { Method } from "../capture/method.ts";
+import type { Method } from "./method.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import type { Survey } from "./survey.ts";
 

@@ -1,4 +1,4 @@
-import { announceRun } from "../../../core/recovery/live_runs.ts";
+import { announceRun } from "../../../core/run/live_runs.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 
 /** Arguments: folder of the state, and then those of a backup: `hv backup VM --job-id N`. */
