@@ -46,7 +46,11 @@ export function filesCommand(context: CommandContext) {
           import("../../core/restore/files.ts"),
         ]);
       await shareMount(system, settings);
-      const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
+      const share = shareFiles(
+        system.files,
+        settings.backupRoot,
+        settings.shareTimeoutSeconds * 1000,
+      );
       const backup = await findBackup(share, settings.backupRoot, vm, id);
       const wish = action === "get"
         ? { kind: action, path, target: folder ?? "" } as const

@@ -19,7 +19,11 @@ export function listCommand(context: CommandContext) {
       const { listBackups } = await import("../../core/repository/backups.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
-      const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
+      const share = shareFiles(
+        context.system.files,
+        settings.backupRoot,
+        settings.shareTimeoutSeconds * 1000,
+      );
       const backups = await listBackups(share, settings.backupRoot, { vm });
       const { lastProof } = await import("../../core/proof/proofs.ts");
       const proofs = await Promise.all(

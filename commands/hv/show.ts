@@ -23,7 +23,11 @@ export function showCommand(context: CommandContext) {
       const { findBackup } = await import("../../core/repository/backups.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
-      const share = shareFiles(context.system.files, settings.shareTimeoutSeconds * 1000);
+      const share = shareFiles(
+        context.system.files,
+        settings.backupRoot,
+        settings.shareTimeoutSeconds * 1000,
+      );
       const { address, folder, manifest, problem } = await findBackup(
         share,
         settings.backupRoot,

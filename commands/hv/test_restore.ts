@@ -76,7 +76,7 @@ export function testRestoreCommand(context: CommandContext) {
       await recover(settings.stateDir, { system, report, shareTimeoutMs });
       await shareMount(system, settings);
       await shareFreeBytes(system, settings);
-      const share = shareFiles(system.files, shareTimeoutMs);
+      const share = shareFiles(system.files, settings.backupRoot, shareTimeoutMs);
       const backups: StoredBackup[] = [];
       if (many) {
         const { candidates } = await import("../../core/proof/choose_vm.ts");

@@ -33,7 +33,11 @@ export function verifyCommand(context: CommandContext) {
       const { shareMount } = await import("../../core/repository/share.ts");
       const { system, signal, report } = context;
       await shareMount(system, settings);
-      const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
+      const share = shareFiles(
+        system.files,
+        settings.backupRoot,
+        settings.shareTimeoutSeconds * 1000,
+      );
       const backups = all
         ? await listBackups(share, settings.backupRoot, { vm })
         : [await findBackup(share, settings.backupRoot, vm ?? "", id)];

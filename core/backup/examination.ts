@@ -32,7 +32,11 @@ export async function openExamination(
     preChecks: preBackupChecks({ system, settings, entry, virsh, survey, choice }),
     async postChecks() {
       await shareMount(system, settings);
-      const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
+      const share = shareFiles(
+        system.files,
+        settings.backupRoot,
+        settings.shareTimeoutSeconds * 1000,
+      );
       return postBackupChecks({
         system,
         share,

@@ -227,7 +227,7 @@ function openContext(
     entry,
     request,
     virsh: openVirsh(system.processes, settings.libvirtUri),
-    share: shareFiles(system.files, settings.shareTimeoutSeconds * 1000),
+    share: shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000),
     runId: `vmb-${id}-${system.host.pid}`,
     id,
     vmbVersion,

@@ -62,7 +62,7 @@ export async function applyPlan(
   );
 
   await save(pending(record, plan));
-  const share = shareFiles(files, shareTimeoutMs);
+  const share = shareFiles(files, desired.site.nfs.mount, shareTimeoutMs);
   for (const folder of plan.folders) await share.makeFolder(folder, { mode: 0o750 });
   for (const { path, file } of plan.files) {
     if (file === undefined) {

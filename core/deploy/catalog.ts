@@ -70,7 +70,7 @@ export async function ensureCatalog(
   const version = await catalogVersion(machine);
   if (version === undefined) {
     const dump = dumpPath(desired);
-    const share = shareFiles(machine.files, shareTimeoutMs);
+    const share = shareFiles(machine.files, desired.site.nfs.mount, shareTimeoutMs);
     const dumped = await share.inspectTarget(dump) !== undefined;
     if (dumped && !restore) {
       throw new VmbError(`The catalog is empty, and "${dump}" is a dump of it`, {

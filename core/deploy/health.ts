@@ -130,7 +130,9 @@ async function shareSpace(context: HealthContext): Promise<CheckVerdict> {
   if (await shareMountPoint(system, site) === undefined) {
     return { outcome: "skipped", detail: "the share is not mounted" };
   }
-  const space = await shareFiles(system.files, shareTimeoutMs).space(site.nfs.mount);
+  const space = await shareFiles(system.files, site.nfs.mount, shareTimeoutMs).space(
+    site.nfs.mount,
+  );
   return spaceVerdict(space, `on the share "${site.nfs.mount}"`);
 }
 

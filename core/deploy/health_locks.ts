@@ -92,7 +92,7 @@ export async function releaseDeadLocks(
 ): Promise<readonly string[]> {
   const released: string[] = [];
   for (const { path, holder: { vm, hypervisor, since } } of await namedLocks(machine, site)) {
-    const lock = await shareFiles(machine.files, shareTimeoutMs).lock(path);
+    const lock = await shareFiles(machine.files, site.nfs.mount, shareTimeoutMs).lock(path);
     if (lock === undefined) continue;
     await lock.release();
     released.push(`${path}: the run of "${vm}" on ${hypervisor} since ${since} is dead`);
@@ -118,7 +118,7 @@ async function namedLocks(
   { files }: Pick<Machine, "files">,
   { nfs }: Pick<Site, "nfs">,
 ): Promise<readonly NamedLock[]> {
-  const share = shareFiles(files, shareTimeoutMs);
+  const share = shareFiles(files, nfs.mount, shareTimeoutMs);
   const folder = locksFolder(nfs.mount);
   const locks: NamedLock[] = [];
   for (const name of await share.list(folder)) {

@@ -146,7 +146,7 @@ async function missingFolders(
   { files }: Pick<Machine, "files">,
   desired: Desired,
 ): Promise<readonly string[]> {
-  const share = shareFiles(files, shareTimeoutMs);
+  const share = shareFiles(files, desired.site.nfs.mount, shareTimeoutMs);
   const missing: string[] = [];
   for (const folder of shareFolders(desired)) {
     if (await share.inspectTarget(folder) === undefined) missing.push(folder);

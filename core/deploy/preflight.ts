@@ -201,7 +201,7 @@ async function share(machine: Machine, site: Site): Promise<CheckVerdict> {
   if (mount.readonly) {
     return failed(`"${nfs.mount}" is mounted read-only`, `Run: mount -o remount,rw ${nfs.mount}`);
   }
-  const files = shareFiles(machine.files, shareTimeoutMs);
+  const files = shareFiles(machine.files, nfs.mount, shareTimeoutMs);
   const probe = `${nfs.mount}/.vmb-deploy-${machine.host.pid}`;
   await files.write(probe, "");
   await files.remove(probe);

@@ -91,7 +91,7 @@ export async function proveBackup(
   const context: ProofContext = {
     ...{ system, settings, virsh, request, copy, short, owner, journal, report, signal },
     ...folders,
-    share: shareFiles(system.files, shareTimeoutMs),
+    share: shareFiles(system.files, settings.backupRoot, shareTimeoutMs),
     validate: vmEntry(configuration, address.vm).validate,
     backup: { ...backup, manifest },
     steps: new Steps(system.clock, report),

@@ -94,6 +94,9 @@ export function isLocked(error: unknown): error is VmbError {
   return error instanceof VmbError && error.code === "repository.locked";
 }
 
+/** Bytes: many times what a holder writes of itself. */
+const longestHolder = 64 * 1024;
+
 /** Takes one lock; `before` is the holder that died with it. */
 async function take(
   { files }: Pick<System, "files">,
@@ -102,10 +105,13 @@ async function take(
   holder: LockHolder,
 ): Promise<{ readonly lock: FileLock; readonly before: LockHolder | undefined }> {
   const folder = locksFolder(root);
-  await files.makeFolder(folder);
+  // Whoever may write to the share could have put links there.
+  await files.makeFolder(folder, { below: root });
   const path = `${folder}/${name}.lock`;
-  const lock = await files.lock(path);
-  const other = parseLockHolder(await files.readText(path).catch(() => ""));
+  const lock = await files.lock(path, { below: root });
+  const other = parseLockHolder(
+    await files.readText(path, { below: root, limit: longestHolder }).catch(() => ""),
+  );
   if (lock === undefined) {
     throw new VmbError(
       other === undefined

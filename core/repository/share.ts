@@ -1,5 +1,6 @@
-import { exitCodes, VmbError } from "../error.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import { commandFailed } from "../sys/process.ts";
+import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import { metadataFolder } from "./layout.ts";
 import { type Mount, mountOf } from "./mount.ts";
@@ -71,33 +72,40 @@ export async function shareFreeBytes(
  * @throws {VmbError} `share.no-answer`, or `share.not-writable` with the server's reason
  */
 export async function probeShareWrite(
-  { processes, host }: Pick<System, "processes" | "host">,
+  { files, host }: Pick<System, "files" | "host">,
   settings: ShareSettings,
 ): Promise<void> {
-  const folder = metadataFolder(settings.backupRoot);
+  const { backupRoot, shareTimeoutSeconds } = settings;
+  const share = shareFiles(files, backupRoot, shareTimeoutSeconds * 1000);
+  const folder = metadataFolder(backupRoot);
   const probe = `${folder}/.probe-${host.name()}-${host.pid}`;
-  const timeoutMs = settings.shareTimeoutSeconds * 1000;
-  const steps = [
-    ["mkdir", "--parents", folder],
-    ["dd", "if=/dev/zero", `of=${probe}`, "bs=1", "count=1", "conv=fsync", "status=none"],
-    ["rm", "--force", probe],
-  ] as const;
-  for (const argv of steps) {
-    const done = await onShare(settings, () => processes.run(argv, { timeoutMs }));
-    if (done.code === 0) continue;
-    // On a full share the probe's name is there, though not its byte.
-    await processes.run(["rm", "--force", probe], { timeoutMs }).catch(() => {});
-    throw new VmbError(
-      `Backup root "${settings.backupRoot}" cannot be written: ${
-        done.stderr.trim().split("\n").at(-1)
-      }`,
-      {
-        code: "share.not-writable",
-        exit: exitCodes.problems,
-        hint: "Look at the mount options (rw), the export (no_root_squash) and the free space",
-      },
-    );
+  try {
+    await share.makeFolder(folder);
+    await share.write(probe, new Uint8Array(1));
+    await share.remove(probe);
+  } catch (thrown) {
+    const error = toVmbError(thrown);
+    if (error.code === "deadline") throw noAnswer(settings);
+    // What is no word of the system has its own hint.
+    if (!error.code.startsWith("system.")) throw error;
+    const words = error.message.replace(/ \(os error \d+\).*$/s, "");
+    throw new VmbError(`Backup root "${backupRoot}" cannot be written: ${words}`, {
+      code: "share.not-writable",
+      exit: exitCodes.problems,
+      hint: "Look at the mount options (rw), the export (no_root_squash) and the free space",
+    });
   }
+}
+
+function noAnswer({ backupRoot, shareTimeoutSeconds }: ShareSettings): VmbError {
+  return new VmbError(
+    `Backup root "${backupRoot}" gave no answer within ${shareTimeoutSeconds} s`,
+    {
+      code: "share.no-answer",
+      exit: exitCodes.problems,
+      hint: "The NFS server is down or unreachable: look at it, then at dmesg on this machine",
+    },
+  );
 }
 
 async function onShare<T>(settings: ShareSettings, ask: () => Promise<T>): Promise<T> {
@@ -105,13 +113,6 @@ async function onShare<T>(settings: ShareSettings, ask: () => Promise<T>): Promi
     return await ask();
   } catch (error) {
     if (!(error instanceof VmbError) || error.code !== "process.timeout") throw error;
-    throw new VmbError(
-      `Backup root "${settings.backupRoot}" gave no answer within ${settings.shareTimeoutSeconds} s`,
-      {
-        code: "share.no-answer",
-        exit: exitCodes.problems,
-        hint: "The NFS server is down or unreachable: look at it, then at dmesg on this machine",
-      },
-    );
+    throw noAnswer(settings);
   }
 }

@@ -214,7 +214,7 @@ async function prepare(
   backup: Awaited<ReturnType<typeof findWhole>>,
 ): Promise<Prepared> {
   report({ kind: "phase", phase: "checks", text: `Checking ${backup.folder}` });
-  const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
+  const share = shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000);
   const [files, facts] = await Promise.all([readBackupFiles(share, backup), hostFacts(virsh)]);
   const plan = await planRestore({
     ...{ system, backup, files, facts, request },
@@ -232,7 +232,7 @@ async function prepare(
 async function findWhole({ system, settings }: RestoreContext, { vm, id }: RestoreRequest) {
   await shareMount(system, settings);
   await shareFreeBytes(system, settings);
-  const share = shareFiles(system.files, settings.shareTimeoutSeconds * 1000);
+  const share = shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000);
   const found = await findBackup(share, settings.backupRoot, vm, id);
   const { manifest, problem } = found;
   if (manifest !== undefined) return { ...found, manifest };

@@ -379,7 +379,8 @@ function filesBelow(
         await Deno.chmod(temporary, mode);
         await Deno.rename(temporary, at(path));
       }),
-    makeFolder: (path, options) => files.makeFolder(at(path), options),
+    makeFolder: (path, { below, ...options } = {}) =>
+      files.makeFolder(at(path), { ...options, below: below && at(below) }),
     list: (path) => files.list(at(path)),
     inspect: (path) => files.inspect(at(path)),
     inspectTarget: (path) => files.inspectTarget(at(path)),

@@ -133,3 +133,40 @@ function holder(vm: string) {
   const since = "2026-11-21T12:00:00.000Z";
   return { hypervisor: "hv1", pid: 7, vm, run: `vmb-${vm}`, since, jobId: 4711 };
 }
+
+Deno.test("lockForBackup writes through no link that lies at the place of a lock or of its folder", async () => {
+  await using folder = await temporaryFolder();
+  const [root, target] = [`${folder.path}/share`, `${folder.path}/crontab`];
+  const lock = () => lockForBackup(system, root, uuid, holder("one"), { report: () => {} });
+  const plant: readonly ((locks: string) => Promise<unknown>)[] = [
+    (locks) => Deno.symlink(target, `${locks}/site.lock`),
+    (locks) => Deno.symlink(target, `${locks}/vm-${uuid}.lock`),
+    (locks) => Deno.symlink(`${target}-missing`, `${locks}/site.lock`),
+    (locks) => Deno.link(target, `${locks}/site.lock`),
+    (locks) => new Deno.Command("mkfifo", { args: [`${locks}/vm-${uuid}.lock`] }).output(),
+    async (locks) => {
+      await Deno.remove(locks);
+      await Deno.symlink(folder.path, locks);
+    },
+    async (locks) => {
+      await Deno.remove(`${root}/metadata`, { recursive: true });
+      await Deno.mkdir(`${folder.path}/locks`);
+      await Deno.symlink(locks, `${root}/metadata`);
+    },
+  ];
+  for (const [index, put] of plant.entries()) {
+    await Deno.writeTextFile(target, "root's");
+    const locks = `${root}/metadata/locks`;
+    await Deno.mkdir(locks, { recursive: true });
+    await put(locks);
+    await assert.rejects(
+      lock(),
+      { code: /^files\.(link|hard-link|not-regular)$/ } as unknown as Error,
+      String(index),
+    );
+    assert.equal(await Deno.readTextFile(target), "root's");
+    assert.ok(!await systemFiles.inspect(`${target}-missing`));
+    assert.ok(!await systemFiles.inspect(`${folder.path}/site.lock`));
+    await Deno.remove(root, { recursive: true });
+  }
+});

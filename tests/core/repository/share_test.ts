@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mountOf } from "../../../core/repository/mount.ts";
 import { probeShareWrite, shareFreeBytes, shareMount } from "../../../core/repository/share.ts";
+import { systemFiles } from "../../../core/sys/files.ts";
 import { type Argv, runOk, systemProcesses } from "../../../core/sys/process.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
@@ -69,12 +70,13 @@ Deno.test("probeShareWrite and shareFreeBytes do not wait for a share that hangs
   const processes = {
     ...systemProcesses,
     run: (argv: Argv, options = {}) =>
-      systemProcesses.run(argv[0] === "dd" || argv[0] === "stat" ? ["sleep", "30"] : argv, options),
+      systemProcesses.run(argv[0] === "stat" ? ["sleep", "30"] : argv, options),
   };
+  const files = { ...systemFiles, write: () => new Promise<void>(() => {}) };
   await using folder = await temporaryFolder();
   const settings = { ...settingsOf(folder.path), shareTimeoutSeconds: 0.1 };
   for (const ask of [probeShareWrite, shareFreeBytes]) {
-    await assert.rejects(ask({ ...realSystem, processes }, settings), {
+    await assert.rejects(ask({ ...realSystem, processes, files }, settings), {
       code: "share.no-answer",
       exit: 6,
       message: `Backup root "${folder.path}" gave no answer within 0.1 s`,
