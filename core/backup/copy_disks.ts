@@ -31,10 +31,10 @@ export interface NamedCopy extends CopiedDisk {
 /** A share that stores nothing for this many of its time-outs counts as hung. */
 const stallFactor = 10;
 
-/** Copies all exports of a capture into a folder, some of them side by side. */
+/** Copies all disks of a capture into a folder, some of them side by side. */
 export async function copyDisks(
-  system: Pick<System, "clock" | "files" | "network" | "processes">,
-  capture: Capture,
+  system: Pick<System, "clock" | "files" | "processes">,
+  capture: Pick<Capture, "disks">,
   options: CopyDisksOptions,
 ): Promise<readonly NamedCopy[]> {
   const { report, folder, vm } = options;
@@ -43,13 +43,13 @@ export async function copyDisks(
   const limit = rateLimit(options.bandwidthLimit, system.clock, signal);
   const watching = watchLocalSpace(system, options, stop).catch((error) => stop.abort(error));
   const copies: NamedCopy[] = [];
-  const waiting = [...capture.exports];
+  const waiting = [...capture.disks];
   const worker = async () => {
-    for (let source = waiting.shift(); source; source = waiting.shift()) {
-      const { target } = source;
+    for (let disk = waiting.shift(); disk; disk = waiting.shift()) {
+      const { target, client } = disk;
       const since = system.clock.monotonic();
       const copy = await copyDisk(system, {
-        source,
+        client,
         imagePath: `${folder}/${imageName(vm, target)}`,
         blockMapPath: `${folder}/${blockMapName(vm, target)}`,
         compression: options.compression,
@@ -81,7 +81,7 @@ export async function copyDisks(
   await watching;
   const failed = ends.find((end) => end.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const order = capture.exports.map(({ target }) => target);
+  const order = capture.disks.map(({ target }) => target);
   return copies.sort((a, b) => order.indexOf(a.target) - order.indexOf(b.target));
 }
 

@@ -85,7 +85,7 @@ export async function takeBackup(
       report({ kind: "info", text: `File systems stood still for at most ${capture.frozenMs} ms` });
     }
     for (const text of warnings) report({ kind: "warning", text });
-    phases.begin("copy", `Copying ${capture.exports.map(({ target }) => target).join(", ")}`);
+    phases.begin("copy", `Copying ${capture.disks.map(({ target }) => target).join(", ")}`);
     copies = await copyDisks(system, capture, {
       vm: entry.name,
       folder: partial.folder,

@@ -1,8 +1,15 @@
-import type { DiskExport } from "../image/disk_export.ts";
+import type { NbdClient } from "../nbd/client.ts";
 import type { Method } from "../survey/method.ts";
 
 /** How much of the guest's own state the image holds (docs/03-backup). */
 export type Consistency = "application" | "filesystem" | "crash" | "offline";
+
+/** One disk at the captured instant, ready to be read. */
+export interface CapturedDisk {
+  readonly target: string;
+  /** Lent: whatever is done with it, its socket stays open until the capture is released. */
+  readonly client: NbdClient;
+}
 
 /**
  * A point in time of all chosen disks of a domain. It lasts, and the guest writes on unhindered, until
@@ -15,9 +22,12 @@ export interface Capture {
   readonly instant: Date;
   /** Upper bound of the time that the guest's file systems stood still; `undefined` when they did not. */
   readonly frozenMs: number | undefined;
-  readonly exports: readonly DiskExport[];
+  readonly disks: readonly CapturedDisk[];
   /** Throws when the capture no longer is what it was: the domain ended, or was started. */
   assertWhole(): Promise<void>;
-  /** Gives everything back to the domain. It may be called twice, and must be called once. */
+  /**
+   * Gives everything back to the domain, and closes the connections when nothing of the domain serves them any
+   * more. It may be called twice, and must be called once.
+   */
   release(): Promise<void>;
 }

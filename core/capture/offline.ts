@@ -1,8 +1,9 @@
 import { VmbError } from "../error.ts";
 import { domainState } from "../libvirt/domain.ts";
-import type { Capture } from "./capture.ts";
+import type { Capture, CapturedDisk } from "./capture.ts";
+import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
-import { serveImages } from "../image/export_server.ts";
+import { type ExportServer, serveImages } from "../image/export_server.ts";
 
 /**
  * Captures a domain that is shut off by serving its images as they lie there. Nothing keeps the domain from
@@ -34,21 +35,30 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
     }));
   const before = await stamps();
 
-  const server = await serveImages(system, images, {
-    sockets: scratchFolder,
-    logs: stagingFolder,
-  }).catch(async (error) => {
-    await events.stop();
-    throw error;
-  });
+  const connections = new CaptureConnections(system.network);
+  let server: ExportServer | undefined;
   let released: Promise<void> | undefined;
+  const release = () =>
+    released ??= (async () => {
+      connections.close();
+      await server?.stop();
+      await events.stop();
+    })();
+  let captured: readonly CapturedDisk[];
+  try {
+    server = await serveImages(system, images, { sockets: scratchFolder, logs: stagingFolder });
+    captured = await connections.open(server.exports);
+  } catch (error) {
+    await release();
+    throw error;
+  }
   return {
     method: "offline",
     // With a saved memory image the disks are those of a guest that was stopped at work.
     consistency: managedSave ? "crash" : "offline",
     instant: system.clock.now(),
     frozenMs: undefined,
-    exports: server.exports,
+    disks: captured,
     async assertWhole() {
       const state = await domainState(virsh, domain);
       const after = await stamps();
@@ -62,10 +72,6 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
         { code: "capture.lost", hint: "Run the backup again; the domain was not disturbed" },
       );
     },
-    release: () =>
-      released ??= (async () => {
-        await server.stop();
-        await events.stop();
-      })(),
+    release,
   };
 }

@@ -2,7 +2,8 @@ import { VmbError } from "../error.ts";
 import { domainRunId } from "../libvirt/domain.ts";
 import { endBackupJob, pullJobXml, runningBackupXml } from "../libvirt/backup_job.ts";
 import { unfinished } from "./batch_run.ts";
-import type { Capture } from "./capture.ts";
+import type { Capture, CapturedDisk } from "./capture.ts";
+import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
 import { runFrozen, type WindowOutcome } from "./freeze_window.ts";
 
@@ -29,9 +30,16 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
   const runId = await domainRunId(virsh, domain);
   await journal.write({ step: "backup-job" });
 
+  const connections = new CaptureConnections(system.network);
   let released: Promise<void> | undefined;
-  const release = () => released ??= releaseJob(context);
+  const release = () =>
+    released ??= (async () => {
+      await endBackupJob(context, domain, scratchFolder);
+      await journal.write({ step: "backup-job-ended" });
+      connections.close();
+    })();
   let window: WindowOutcome;
+  let captured: readonly CapturedDisk[];
   try {
     window = await runFrozen(context, ["backup-begin", domain.uuid, xmlFile]);
     if (window.part.failed) {
@@ -39,6 +47,9 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
         code: "capture.backup-begin",
       });
     }
+    captured = await connections.open(
+      disks.map(({ target }) => ({ target, socketPath, exportName: target })),
+    );
   } catch (error) {
     // A job that may still begin cannot be ended yet; the journal keeps it.
     if (!(error instanceof VmbError && error.code === unfinished)) await release();
@@ -55,7 +66,7 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
     consistency: window.doubt === undefined ? "filesystem" : "crash",
     instant: window.instant,
     frozenMs: window.frozenMs,
-    exports: disks.map(({ target }) => ({ target, socketPath, exportName: target })),
+    disks: captured,
     async assertWhole() {
       const now = await domainRunId(virsh, domain).catch(() => undefined);
       const job = await runningBackupXml(virsh, domain);
@@ -69,11 +80,4 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
     },
     release,
   };
-}
-
-async function releaseJob(
-  { virsh, domain, journal, scratchFolder }: CaptureContext,
-): Promise<void> {
-  await endBackupJob(virsh, domain, scratchFolder);
-  await journal.write({ step: "backup-job-ended" });
 }

@@ -6,6 +6,7 @@ import type { OverlayDisk } from "../journal/journal_entry.ts";
 import { runBatch, unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
 import { removeOverlays } from "../undo/overlay.ts";
+import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
 import { type ExportServer, serveImages } from "../image/export_server.ts";
 import { ensureThawed } from "./freeze_window.ts";
@@ -26,10 +27,12 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
   await system.files.write(xmlFile, await persistentXml(virsh, domain));
   await journal.write({ step: "overlay", disks: overlays, xmlFile });
 
+  const connections = new CaptureConnections(system.network);
   let server: ExportServer | undefined;
   let released: Promise<void> | undefined;
   const release = () =>
     released ??= (async () => {
+      connections.close();
       await server?.stop();
       await removeOverlays(context, { disks: overlays, xmlFile });
       await journal.write({ step: "overlay-gone" });
@@ -42,13 +45,14 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
       overlays.map(({ target, base, baseFormat }) => ({ target, path: base, format: baseFormat })),
       { sockets: scratchFolder, logs: stagingFolder },
     );
+    const captured = await connections.open(server.exports);
     const before = await stamps(system, overlays);
     return {
       method: "snapshot",
       consistency: context.agentAnswers ? "filesystem" : "crash",
       instant: snapshot.instant,
       frozenMs: context.agentAnswers ? snapshot.ms : undefined,
-      exports: server.exports,
+      disks: captured,
       async assertWhole() {
         const state = await domainState(virsh, domain);
         const running = state !== undefined && state !== "shut off";

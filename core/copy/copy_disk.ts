@@ -1,6 +1,5 @@
-import type { DiskExport } from "../image/disk_export.ts";
 import { readAllocation } from "../nbd/allocation.ts";
-import { connectNbd, type NbdClient } from "../nbd/client.ts";
+import type { NbdClient } from "../nbd/client.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
 import { type Compression, predictLayout } from "../qcow2/layout.ts";
 import type { System } from "../sys/system.ts";
@@ -16,7 +15,8 @@ import { Pipeline } from "./pipeline.ts";
 import { WriteBehind } from "./write_behind.ts";
 
 export interface CopyOptions {
-  readonly source: DiskExport;
+  /** The export to read. The connection is borrowed: its owner closes it. */
+  readonly client: NbdClient;
   /** Paths of files that must not exist yet. */
   readonly imagePath: string;
   readonly blockMapPath: string;
@@ -41,25 +41,21 @@ const buffers = 24;
 
 /**
  * Copies one export into a qcow2 image and its block map: allocation first, then its data in one pass, read
- * with many requests in flight. Both files are durable when it resolves; on failure they are left as they
+ * with many requests in flight. A connection serves one copy: a copy that fails ends its requests. Both files are durable when it resolves; on failure they are left as they
  * are, for the caller to remove with the folder that they lie in.
  *
  * @throws {VmbError} of the export (`nbd.*`), of the share (`copy.failed`, `share.stalled`), or the signal's
  *   reason
  */
 export async function copyDisk(
-  system: Pick<System, "clock" | "files" | "network" | "processes">,
+  system: Pick<System, "clock" | "files" | "processes">,
   options: CopyOptions,
 ): Promise<CopiedDisk> {
-  const { source, signal, onProgress } = options;
-  const client = await connectNbd({
-    network: system.network,
-    socketPath: source.socketPath,
-    exportName: source.exportName,
-    metaContexts: ["base:allocation"],
-    signal,
-  });
+  const { client, signal, onProgress } = options;
+  const stop = () => client.destroy(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
   try {
+    signal.throwIfAborted();
     const virtualSize = client.size;
     const ranges = await dataRanges(readAllocation(client, { signal }), virtualSize);
     const total = countClusters(ranges) * clusterSize;
@@ -100,10 +96,10 @@ export async function copyDisk(
       pipeline.close();
     }
   } catch (error) {
-    client.destroy();
+    client.destroy(error);
     throw error;
   } finally {
-    await client.disconnect().catch(() => {});
+    signal.removeEventListener("abort", stop);
   }
 }
 

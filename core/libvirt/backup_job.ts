@@ -1,5 +1,6 @@
 import { parseXml, XmlElement } from "@rgrove/parse-xml";
 import { VmbError } from "../error.ts";
+import type { Clock } from "../sys/clock.ts";
 import type { Domain } from "./domain.ts";
 import type { Virsh } from "./virsh.ts";
 
@@ -53,16 +54,50 @@ export async function runningBackupXml(virsh: Virsh, domain: Domain): Promise<st
   }
 }
 
+/** How long a job may take to end, and how long it may ignore that it was told to, in milliseconds. */
+const patience = { endMs: 90_000, abortMs: 5_000 };
+
 /**
  * Ends the backup job whose socket or scratch files lie in `folder`; a job that is not ours is left alone.
  *
+ * An abort only asks: the job goes on until QEMU has let go of the disks, and a guest that resets in that moment
+ * can make QEMU forget that it was asked. So libvirt's book is read until the job is no longer in it.
+ *
  * @returns whether a job of ours was ended
+ * @throws {VmbError} `capture.job-lingers` when libvirt still has it after a while
  */
-export async function endBackupJob(virsh: Virsh, domain: Domain, folder: string): Promise<boolean> {
-  const xml = await runningBackupXml(virsh, domain);
-  if (xml === undefined || !isBackupIn(xml, folder)) return false;
-  await virsh.run(["domjobabort", domain.uuid], { timeoutMs: 60_000 });
-  return true;
+export async function endBackupJob(
+  { virsh, system: { clock } }: {
+    readonly virsh: Virsh;
+    readonly system: { readonly clock: Clock };
+  },
+  domain: Domain,
+  folder: string,
+): Promise<boolean> {
+  const begun = clock.monotonic();
+  let asked: number | undefined;
+  let words = "";
+  for (let pause = 50;; pause = Math.min(pause * 2, 1000)) {
+    const xml = await runningBackupXml(virsh, domain);
+    if (xml === undefined || !isBackupIn(xml, folder)) return asked !== undefined;
+    const now = clock.monotonic();
+    if (now - begun > patience.endMs) {
+      throw new VmbError(
+        `Backup job of "${domain.name}" does not end${words && `: ${words}`}`,
+        {
+          code: "capture.job-lingers",
+          hint:
+            `Look at the VM; then run: vmb hv recover. By hand: virsh domjobabort ${domain.uuid}`,
+        },
+      );
+    }
+    if (asked === undefined || now - asked > patience.abortMs) {
+      const answer = await virsh.attempt(["domjobabort", domain.uuid], { timeoutMs: 60_000 });
+      words = answer.stderr.trim().replace(/^error:\s*/gm, "").replaceAll("\n", "; ");
+      asked = now;
+    }
+    await clock.sleep(pause);
+  }
 }
 
 /** Whether a backup job keeps its socket or its scratch files in `folder`. */

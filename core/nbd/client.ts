@@ -28,6 +28,11 @@ export interface NbdConnectOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until transmission must have begun; default 30 s. */
   readonly handshakeTimeoutMs?: number;
+  /**
+   * Takes the socket over as soon as it is open. The client then neither closes it nor says goodbye, whatever
+   * goes wrong, and reads it to its end: a server must never wait for somebody who has stopped to listen.
+   */
+  readonly keep?: ((connection: Connection) => void) | undefined;
 }
 
 /**
@@ -42,7 +47,7 @@ export interface NbdConnectOptions {
  */
 export async function connectNbd(options: NbdConnectOptions): Promise<NbdClient> {
   const { network, socketPath, exportName, metaContexts = [], signal } = options;
-  const { handshakeTimeoutMs = 30_000 } = options;
+  const { handshakeTimeoutMs = 30_000, keep } = options;
   signal?.throwIfAborted();
   const peer = { socketPath, exportName };
   const stopped = Promise.withResolvers<never>();
@@ -55,6 +60,7 @@ export async function connectNbd(options: NbdConnectOptions): Promise<NbdClient>
   const opening = network.connectUnix(socketPath).catch((error) => {
     throw connectFailure(peer, error);
   });
+  if (keep !== undefined) opening.then(keep, () => {});
   try {
     const connection = await Promise.race([opening, stopped.promise]);
     const reader = new ByteReader(connection, peer);
@@ -63,9 +69,10 @@ export async function connectNbd(options: NbdConnectOptions): Promise<NbdClient>
       stopped.promise,
     ]);
     signal?.throwIfAborted();
-    return new NbdClient({ connection, reader, peer, export: agreed, signal });
+    const kept = keep !== undefined;
+    return new NbdClient({ connection, reader, peer, export: agreed, signal, kept });
   } catch (error) {
-    opening.then((connection) => connection.close(), () => {});
+    if (keep === undefined) opening.then((connection) => connection.close(), () => {});
     throw error;
   } finally {
     clearTimeout(timer);
@@ -83,6 +90,8 @@ export interface NbdSession {
   readonly peer: NbdPeer;
   readonly export: NbdExport;
   readonly signal: AbortSignal | undefined;
+  /** Somebody else closes the socket. */
+  readonly kept: boolean;
 }
 
 /**
@@ -103,6 +112,7 @@ export class NbdClient {
   readonly #writer: RequestWriter;
   readonly #pending = new Map<number, PendingRequest>();
   readonly #unlisten: () => void;
+  readonly #kept: boolean;
   #lastCookie = 0;
   /** Why no further request is taken. */
   #ended: { readonly reason: unknown } | undefined;
@@ -115,6 +125,7 @@ export class NbdClient {
     this.contexts = session.export.contexts;
     this.#peer = peer;
     this.#connection = connection;
+    this.#kept = session.kept;
     this.#writer = new RequestWriter(connection, (cause) => {
       this.destroy(disconnectFailure(peer, textOf(cause), cause));
     });
@@ -180,7 +191,7 @@ export class NbdClient {
     await this.#leave(disconnectFailure(this.#peer, "it was closed by the client"));
   }
 
-  /** Closes the connection at once. Every pending request rejects with `error`. */
+  /** Ends the connection at once. Every pending request rejects with `error`. */
   destroy(error?: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -188,7 +199,7 @@ export class NbdClient {
       reason: error ?? disconnectFailure(this.#peer, "it was closed by the client"),
     };
     this.#unlisten();
-    this.#connection.close();
+    if (!this.#kept) this.#connection.close();
     const { reason } = this.#ended;
     const pending = [...this.#pending.values()];
     this.#pending.clear();
@@ -249,6 +260,7 @@ export class NbdClient {
       if (error instanceof VmbError && error.code === "nbd.remote") await this.#leave(error);
       this.destroy(error);
     }
+    if (this.#kept) await readToEnd(this.#connection);
   }
 
   #leave(reason: unknown): Promise<void> {
@@ -258,11 +270,22 @@ export class NbdClient {
   async #sayGoodbye(reason: unknown): Promise<void> {
     if (this.#closed) return;
     this.#ended = { reason };
+    if (this.#kept) return this.destroy();
     this.#writer.send(
       encodeRequest({ type: requestTypes.NBD_CMD_DISC, cookie: 0, offset: 0, length: 0 }),
     );
     await this.#writer.flush();
     this.destroy();
+  }
+}
+
+/** Takes what still comes, until either side closes. */
+async function readToEnd(connection: Pick<Connection, "read">): Promise<void> {
+  const dropped = new Uint8Array(65_536);
+  try {
+    while (await connection.read(dropped) !== null);
+  } catch {
+    // It was closed here.
   }
 }
 

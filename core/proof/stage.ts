@@ -2,6 +2,7 @@ import type { DiskExport } from "../image/disk_export.ts";
 import { serveImages } from "../image/export_server.ts";
 import { copyDisk } from "../copy/copy_disk.ts";
 import { VmbError } from "../error.ts";
+import { connectNbd } from "../nbd/client.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
 import { tpmStateFolder } from "../libvirt/tpm_state.ts";
@@ -88,8 +89,12 @@ async function copyDisks(
   for (const source of exports) {
     const { target } = source;
     const path = `${scratchFolder}/${target}.qcow2`;
+    const { socketPath, exportName } = source;
+    const metaContexts = ["base:allocation"];
+    const { network } = system;
+    const client = await connectNbd({ network, socketPath, exportName, metaContexts, signal });
     const copied = await copyDisk(system, {
-      source,
+      client,
       imagePath: path,
       blockMapPath: `${stagingFolder}/${target}.blockmap`,
       compression: "none",
@@ -98,7 +103,7 @@ async function copyDisks(
       limit: () => Promise.resolve(),
       onProgress: (done, total) => report({ kind: "progress", target, done, total }),
       signal,
-    });
+    }).finally(() => client.disconnect());
     const disk = backup.manifest.disks.find((candidate) => candidate.target === target);
     if (copied.blockMapSha256 !== disk?.contentDigest) {
       throw new VmbError(`The content of disk ${target} is not what was backed up`, {

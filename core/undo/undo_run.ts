@@ -97,9 +97,9 @@ async function undoFreeze({ journal, report, virsh, domain, system }: UndoContex
 }
 
 async function undoBackupJob(context: UndoContext): Promise<void> {
-  const { journal, report, virsh, domain, begin } = context;
+  const { journal, report, domain, begin } = context;
   if (!journal.outstanding().backupJob) return;
-  if (await endBackupJob(virsh, domain, begin.scratchFolder)) {
+  if (await endBackupJob(context, domain, begin.scratchFolder)) {
     report({ kind: "info", text: `Ended the backup job of "${domain.name}"` });
   }
   await journal.write({ step: "backup-job-ended" });

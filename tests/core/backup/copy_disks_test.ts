@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import { copyDisks, type CopyDisksOptions } from "../../../core/backup/copy_disks.ts";
-import type { Capture } from "../../../core/capture/capture.ts";
+import { CaptureConnections } from "../../../core/capture/connections.ts";
 import type { Event } from "../../../core/event.ts";
 import { realSystem } from "../../../core/sys/system.ts";
-import { startNbdkit, temporaryFolder } from "../nbd/servers.ts";
+import { type Server, startNbdkit, temporaryFolder } from "../nbd/servers.ts";
 
 Deno.test("copyDisks copies all disks side by side, and answers in the order of the capture", async () => {
   await using big = await startNbdkit("--filter=noextents", "pattern", "size=8M");
   await using small = await startNbdkit("memory", "1M");
   await using folder = await temporaryFolder();
   const events: Event[] = [];
+  using capture = await captured([["vda", big], ["vdb", small], ["vdc", small]]);
   const copies = await copyDisks(
     realSystem,
-    captureOf([["vda", big.socketPath], ["vdb", small.socketPath], ["vdc", small.socketPath]]),
+    capture,
     options(folder.path, { report: (event) => events.push(event) }),
   );
   assert.deepEqual(copies.map(({ target, virtualSize }) => [target, virtualSize]), [
@@ -35,13 +36,15 @@ Deno.test("copyDisks ends every copy when one fails, and throws that one's error
     "size=64M",
     "rdelay=50ms",
   );
-  await using folder = await temporaryFolder();
-  const copying = copyDisks(
-    realSystem,
-    captureOf([["vda", slow.socketPath], ["vdb", `${folder.path}/none`]]),
-    options(folder.path),
+  await using bad = await startNbdkit(
+    ...["--filter=error", "--filter=noextents", "pattern", "size=1M"],
+    ...["error-pread-rate=1", "error=EIO"],
   );
-  await assert.rejects(copying, { code: "nbd.connect" });
+  await using folder = await temporaryFolder();
+  using capture = await captured([["vda", slow], ["vdb", bad]]);
+  await assert.rejects(copyDisks(realSystem, capture, options(folder.path)), {
+    code: "nbd.remote",
+  });
   // Nothing writes into the folder any more: it can be removed.
   await Deno.remove(`${folder.path}`, { recursive: true });
   await Deno.mkdir(folder.path);
@@ -63,12 +66,9 @@ Deno.test("copyDisks ends early when the local disk runs full, or cannot be aske
   ) {
     await using folder = await temporaryFolder();
     const files = { ...realSystem.files, space };
+    using capture = await captured([["vda", slow]]);
     await assert.rejects(
-      copyDisks(
-        { ...realSystem, files },
-        captureOf([["vda", slow.socketPath]]),
-        options(folder.path),
-      ),
+      copyDisks({ ...realSystem, files }, capture, options(folder.path)),
       expected,
     );
   }
@@ -90,14 +90,13 @@ function options(folder: string, changes: Partial<CopyDisksOptions> = {}): CopyD
   };
 }
 
-function captureOf(exports: readonly (readonly [target: string, socketPath: string])[]): Capture {
+/** Disks of a capture, each from a server of its own. */
+async function captured(disks: readonly (readonly [target: string, server: Server])[]) {
+  const connections = new CaptureConnections(realSystem.network);
   return {
-    method: "offline",
-    consistency: "offline",
-    instant: new Date(),
-    frozenMs: undefined,
-    exports: exports.map(([target, socketPath]) => ({ target, socketPath, exportName: "" })),
-    assertWhole: () => Promise.resolve(),
-    release: () => Promise.resolve(),
+    disks: await connections.open(
+      disks.map(([target, { socketPath }]) => ({ target, socketPath, exportName: "" })),
+    ),
+    [Symbol.dispose]: () => connections.close(),
   };
 }

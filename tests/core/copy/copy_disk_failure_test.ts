@@ -97,14 +97,6 @@ Deno.test("copyDisk of a server that dies gives one error that says so", async (
   await killed;
 });
 
-Deno.test("copyDisk of an export that is not there says which", async () => {
-  await using folder = await temporaryFolder();
-  await assert.rejects(copyFrom({ socketPath: `${folder.path}/none` }, folder.path), {
-    code: "nbd.connect",
-  });
-  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
-});
-
 Deno.test(
   "copyDisk to a share that is full says so, with what to do",
   { ignore: notRoot },

@@ -1,17 +1,18 @@
 import { type CopiedDisk, copyDisk, type CopyOptions } from "../../../core/copy/copy_disk.ts";
 import { type Clock, systemClock } from "../../../core/sys/clock.ts";
 import { realSystem } from "../../../core/sys/system.ts";
-import { type Server, startQemuNbd } from "../nbd/servers.ts";
+import { connect, type Server, startQemuNbd } from "../nbd/servers.ts";
 import { qemu } from "../qcow2/qemu_img.ts";
 
 /** Copies the default export of a server to `<folder>/copy.qcow2` and `<folder>/copy.blockmap`. */
-export function copyFrom(
+export async function copyFrom(
   server: Pick<Server, "socketPath">,
   folder: string,
   { clock = systemClock, ...changes }: Partial<CopyOptions> & { readonly clock?: Clock } = {},
 ): Promise<CopiedDisk> {
-  return copyDisk({ ...realSystem, clock }, {
-    source: { target: "vda", socketPath: server.socketPath, exportName: "" },
+  const client = await connect(server, { metaContexts: ["base:allocation"] });
+  return await copyDisk({ ...realSystem, clock }, {
+    client,
     imagePath: `${folder}/copy.qcow2`,
     blockMapPath: `${folder}/copy.blockmap`,
     compression: "none",
@@ -21,7 +22,7 @@ export function copyFrom(
     onProgress: () => {},
     signal: new AbortController().signal,
     ...changes,
-  });
+  }).finally(() => client.disconnect());
 }
 
 /** A raw image of `size` bytes with what `qemu-io` is told to write. */

@@ -18,6 +18,7 @@ import {
 import { describeDomain } from "../../../core/libvirt/domain_xml.ts";
 import { openVirsh } from "../../../core/libvirt/virsh.ts";
 import { systemProcesses } from "../../../core/sys/process.ts";
+import { realSystem } from "../../../core/sys/system.ts";
 import { testDomain, testVirsh, uuidOf, virshWith } from "./test_driver.ts";
 
 const hostile = ["büro & \"Lab\"  'x'", "-leading", "a;b", "$HOME", "%s", "ü🧪", "back\\slash"];
@@ -68,7 +69,7 @@ Deno.test("domainState is undefined for a domain that is gone, and an error with
     const ask of [
       () => domainState(silent, gone),
       () => runningBackupXml(silent, gone),
-      () => endBackupJob(silent, gone, "/scratch"),
+      () => endBackupJob({ virsh: silent, system: realSystem }, gone, "/scratch"),
       () => findDomain(silent, "gone"),
       () => domainRunId(silent, gone),
     ]
@@ -88,7 +89,10 @@ Deno.test("domainInfo and its neighbours read what virsh says of a domain", asyn
   assert.deepEqual(await domainMoments(testVirsh, testDomain), { snapshots: [], checkpoints: [] });
   assert.equal(await domainRunId(testVirsh, testDomain), "1");
   assert.equal(await runningBackupXml(testVirsh, testDomain), undefined);
-  assert.equal(await endBackupJob(testVirsh, testDomain, "/scratch"), false);
+  assert.equal(
+    await endBackupJob({ virsh: testVirsh, system: realSystem }, testDomain, "/scratch"),
+    false,
+  );
   const { libvirt, qemu } = await versions(testVirsh);
   assert.match(libvirt ?? "", /^\d+\.\d+/);
   assert.equal(qemu, null);
