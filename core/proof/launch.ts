@@ -1,10 +1,11 @@
 import { VmbError } from "../error.ts";
 import { formatBytes } from "../format/bytes.ts";
+import { quoted } from "../format/quoted.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import type { ProofContext, RunningCopy } from "./context.ts";
 import type { IsolatedNetwork } from "./isolated_network.ts";
 import type { Staged } from "./stage.ts";
-import { memoryOf, testCopyXml } from "./test_domain.ts";
+import { testCopy } from "./test_domain.ts";
 
 /** Memory that is left to the host beside a copy, in bytes: production must not feel it. */
 const memoryReserve = 256 * 2 ** 20;
@@ -17,13 +18,13 @@ const memoryReserve = 256 * 2 ** 20;
 export async function launchCopy(
   context: ProofContext,
   xml: string,
-  staged: Pick<Staged, "disks" | "nvram" | "bootFiles">,
+  staged: Pick<Staged, "disks" | "nvram" | "bootFiles" | "firmware">,
   network: IsolatedNetwork | undefined,
 ): Promise<RunningCopy> {
-  const { system, virsh, copy, scratchFolder, stagingFolder, journal, request, signal } = context;
-  await assertMemory(context, memoryOf(xml) * 2 ** 20);
+  const { system, virsh, copy, scratchFolder, stagingFolder, journal, request } = context;
+  const { report, signal } = context;
   const consoleLog = `${scratchFolder}/console.log`;
-  const rewritten = testCopyXml(xml, {
+  const built = testCopy(xml, {
     ...copy,
     ...staged,
     consoleLog,
@@ -31,8 +32,13 @@ export async function launchCopy(
     isolatedNetwork: network?.name,
     userSession: virsh.uri.endsWith("/session"),
   });
+  await assertMemory(context, built.memory);
+  if (built.leftOut.length > 0) {
+    const text = `Left out of the copy: ${built.leftOut.map((each) => quoted(each)).join(", ")}`;
+    report({ kind: "info", text });
+  }
   const file = `${stagingFolder}/test-copy.xml`;
-  await system.files.write(file, rewritten);
+  await system.files.write(file, built.xml);
   signal.throwIfAborted();
   await journal.write({ step: "test-domain", ...copy });
   const startedAt = system.clock.monotonic();
@@ -48,7 +54,7 @@ export async function launchCopy(
       },
     );
   }
-  return { description: describeDomain(rewritten), consoleLog, network, startedAt };
+  return { description: describeDomain(built.xml), consoleLog, network, startedAt };
 }
 
 async function assertMemory({ system }: ProofContext, needed: number): Promise<void> {

@@ -4,11 +4,19 @@ import { copyDisk } from "../copy/copy_disk.ts";
 import { VmbError } from "../error.ts";
 import { connectNbd } from "../nbd/client.ts";
 import { formatBytes } from "../format/bytes.ts";
+import { quoted } from "../format/quoted.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
+import { listDomains, persistentXml } from "../libvirt/domain.ts";
+import { describeDomain } from "../libvirt/domain_xml.ts";
 import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import type { Virsh } from "../libvirt/virsh.ts";
+import { attribute, child, parseDomain } from "../libvirt/xml_element.ts";
 import { runOk } from "../sys/process.ts";
 import { createOverlay } from "../image/overlay.ts";
-import type { DomainRewrite } from "../restore/rewrite_domain.ts";
+import { assertNames } from "../restore/definition/names.ts";
+import { hostFirmware } from "../restore/definition/host_firmware.ts";
+import { assertOwnVariables } from "../restore/definition/variable_store.ts";
+import type { RewrittenDisk } from "../restore/rewrite_domain.ts";
 import type { BackupFiles } from "../repository/backup_files.ts";
 import type { ProofContext } from "./context.ts";
 import { imageProblem } from "./image_check.ts";
@@ -17,11 +25,13 @@ import { bootFilesOf } from "./test_domain.ts";
 
 /** What a copy stands on, all of it in the run's own folders. */
 export interface Staged {
-  readonly disks: DomainRewrite["disks"];
+  readonly disks: ReadonlyMap<string, RewrittenDisk>;
   /** The backup's images, read-only. */
   readonly exports: readonly DiskExport[];
   readonly nvram: string | undefined;
   readonly bootFiles: ReadonlyMap<string, string>;
+  /** Paths of the firmware that this host has. */
+  readonly firmware: ReadonlySet<string>;
   /** What was compared already, when the disks were copied. */
   readonly compared: Proof["compared"];
 }
@@ -38,6 +48,7 @@ export async function stageDisks(
 ): Promise<Pick<Staged, "disks" | "exports" | "compared">> {
   const { system, backup, scratchFolder, stagingFolder, owner, request, signal } = context;
   const { manifest, folder } = backup;
+  assertNames(manifest);
   const images = manifest.disks.map(({ target, file }) => ({
     target,
     path: `${folder}/${file}`,
@@ -122,16 +133,19 @@ async function copyDisks(
 export async function stageCompanions(
   context: ProofContext,
   { xml, nvram, tpm }: BackupFiles,
-): Promise<Pick<Staged, "nvram" | "bootFiles">> {
-  const { system, scratchFolder, stagingFolder, journal, virsh, copy, owner } = context;
+): Promise<Pick<Staged, "nvram" | "bootFiles" | "firmware">> {
+  const { system, scratchFolder, stagingFolder, journal, virsh, copy, owner, backup } = context;
   const { files, processes } = system;
   const give = async (path: string) => {
     if (owner) await files.own(path, owner.uid, owner.gid);
     return path;
   };
-  const extension = /\.\w+$/.exec(nvram?.name ?? "")?.[0] ?? "";
-  const nvramPath = nvram && `${scratchFolder}/nvram${extension}`;
+  const extension = /\.\w+$/.exec(nvram?.name ?? "")?.[0] ?? ".fd";
+  const nvramPath = nvram || describeDomain(xml).nvram
+    ? `${scratchFolder}/nvram${extension}`
+    : undefined;
   if (nvram && nvramPath) {
+    assertOwnVariables(nvram.name, nvram.content);
     await files.write(nvramPath, nvram.content);
     await give(nvramPath);
   }
@@ -146,18 +160,35 @@ export async function stageCompanions(
       ...[`--file=${archive}`, `--directory=${path}`],
     ]);
   }
+  const here = await definedHere(virsh, backup.manifest.vm.uuid);
   const bootFiles = new Map<string, string>();
   for (const original of bootFilesOf(xml)) {
     if (bootFiles.has(original)) continue;
     const path = `${scratchFolder}/boot-${bootFiles.size}`;
-    if (await files.inspectTarget(original) === undefined) {
-      throw new VmbError(`The VM boots from "${original}", which is not on this hypervisor`, {
+    // A path of the share's choice would put any file of this host into a guest of the share's choice.
+    if (!here.bootFiles.includes(original) || !await files.inspectTarget(original)) {
+      throw new VmbError(`The VM boots from ${quoted(original)}, which the backup does not hold`, {
         code: "proof.boot-file",
-        hint: "It is no part of the backup: copy it here, or prove the backup where it is",
+        hint:
+          "Prove it where the VM is defined, or back it up again: newer backups hold such files",
       });
     }
     await runOk(processes, ["cp", "--dereference", "--", original, path]);
     bootFiles.set(original, await give(path));
   }
-  return { nvram: nvramPath, bootFiles };
+  const firmware = new Set([...await hostFirmware(system, virsh), ...here.firmware]);
+  return { nvram: nvramPath, bootFiles, firmware };
+}
+
+/** Files that the VM itself, as this host's libvirt defines it today, boots from. */
+async function definedHere(
+  virsh: Virsh,
+  uuid: string,
+): Promise<{ readonly bootFiles: readonly string[]; readonly firmware: readonly string[] }> {
+  const domain = (await listDomains(virsh)).find((each) => each.uuid === uuid);
+  if (domain === undefined) return { bootFiles: [], firmware: [] };
+  const xml = await persistentXml(virsh, domain);
+  const os = child(parseDomain(xml), "os");
+  const firmware = [child(os, "loader")?.text.trim(), attribute(child(os, "nvram"), "template")];
+  return { bootFiles: bootFilesOf(xml), firmware: firmware.filter((path) => path !== undefined) };
 }

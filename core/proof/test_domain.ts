@@ -1,31 +1,42 @@
+import { VmbError } from "../error.ts";
 import { type Domain, domainState } from "../libvirt/domain.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import {
-  applyEdits,
-  attributeEdit,
-  type Edit,
-  insertionInto,
-  removal,
-  textEdit,
-} from "../libvirt/xml_edit.ts";
-import { attribute, child, children, parseDomain } from "../libvirt/xml_element.ts";
-import { type DomainRewrite, rewriteDomain } from "../restore/rewrite_domain.ts";
+import { child, parseDomain } from "../libvirt/xml_element.ts";
+import { readForeignDomain } from "../restore/definition/foreign_domain.ts";
+import { guestMemory } from "../restore/definition/guest_memory.ts";
+import { judge, type Kept, type Outside } from "../restore/definition/part.ts";
+import { element, writeKept } from "../restore/definition/write_kept.ts";
+import type { RewrittenDisk } from "../restore/rewrite_domain.ts";
+import { copyDevices } from "./copy_devices.ts";
+import { copyParts } from "./copy_parts.ts";
 import type { ProofNetwork } from "./proof.ts";
 
-/** What becomes of a VM's XML for a throw-away copy of it. */
+/** What a throw-away copy of a VM stands on. */
 export interface TestCopy {
   readonly name: string;
   readonly uuid: string;
-  readonly disks: DomainRewrite["disks"];
+  readonly disks: ReadonlyMap<string, RewrittenDisk>;
+  /** Where its UEFI variables lie, or will lie. */
   readonly nvram: string | undefined;
   readonly consoleLog: string;
   readonly network: ProofNetwork;
   /** Name of the libvirt network when it is isolated. */
   readonly isolatedNetwork: string | undefined;
-  /** Copies of the files that the VM boots from without a boot loader, by the path of the original. */
+  /** Staged copies of the files that the VM boots from without a boot loader, by the path of the original. */
   readonly bootFiles: ReadonlyMap<string, string>;
+  /** Paths of the firmware that this host has. */
+  readonly firmware: ReadonlySet<string>;
   /** The libvirt of an ordinary user can make no tap devices. */
   readonly userSession: boolean;
+}
+
+/** A definition of a copy, and what it says. */
+export interface TestDomain {
+  readonly xml: string;
+  /** Bytes that it takes from its host's memory, at most. */
+  readonly memory: number;
+  /** Devices and settings of the original that it has not. */
+  readonly leftOut: readonly string[];
 }
 
 /** Elements of `<os>` that name a file which the domain boots from. */
@@ -40,81 +51,102 @@ export function bootFilesOf(xml: string): readonly string[] {
   });
 }
 
-/** MiB of memory that a domain takes from its host. */
-export function memoryOf(xml: string): number {
-  const memory = child(parseDomain(xml), "memory");
-  const units: Readonly<Record<string, number>> = {
-    ...{ b: 1, bytes: 1, KB: 1e3, k: 1024, KiB: 1024, MB: 1e6, M: 2 ** 20, MiB: 2 ** 20 },
-    ...{ GB: 1e9, G: 2 ** 30, GiB: 2 ** 30, TB: 1e12, T: 2 ** 40, TiB: 2 ** 40 },
-  };
-  const unit = units[attribute(memory, "unit") ?? "KiB"] ?? 1024;
-  return Math.ceil(Number(memory?.text.trim() ?? 0) * unit / 2 ** 20);
-}
-
 /**
- * Writes the XML of a throw-away copy: nothing of it names a file, a device or a network of the original.
+ * Builds the XML of a throw-away copy. It is made of what a guest needs, and of files, sockets and networks of
+ * this run; whatever else the definition of the original says is not in it, whether it is known today or not.
  *
- * A disk that cannot be read stops the copy, so that it is noticed; and nothing waits for what a copy writes
- * to become durable.
+ * @throws {VmbError} `proof.firmware` when it starts by firmware that this host has not;
+ *   `restore.definition` when it is no definition that libvirt would write
  */
-export function testCopyXml(xml: string, copy: TestCopy): string {
-  const { name, uuid, disks, nvram, consoleLog, network, isolatedNetwork, userSession } = copy;
-  const rewritten = rewriteDomain(xml, {
-    ...{ name, uuid, disks, nvram, consoleLog },
-    newMacs: true,
-    otherDisks: "remove-media",
-    forTest: true,
-    network: network === "none" ? { kind: "none" } : userSession
-      ? { kind: "link-down" }
-      // Also without a network: it takes away whatever a bridge of production wanted.
-      : { kind: "network", name: isolatedNetwork ?? "" },
+export function testCopy(xml: string, copy: TestCopy): TestDomain {
+  const { kept, outside } = judge(readForeignDomain(xml), copyParts, (value, path) => {
+    switch (path) {
+      case "domain/os/loader":
+      case "domain/os/nvram@template":
+        return copy.firmware.has(value);
+      default:
+        return copy.bootFiles.has(value);
+    }
   });
-  const domain = parseDomain(rewritten);
-  const devices = child(domain, "devices") ?? domain;
-  return applyEdits(rewritten, [
-    ...children(devices, "disk").flatMap((disk) =>
-      disks.has(attribute(child(disk, "target"), "dev") ?? "") ? diskEdits(rewritten, disk) : []
-    ),
-    ...children(devices, "interface").flatMap((element) =>
-      network === "link-down" && !userSession ? unplug(rewritten, element) : []
-    ),
-    ...bootElements.flatMap((element): readonly Edit[] => {
-      const found = child(child(domain, "os"), element);
-      const path = found && copy.bootFiles.get(found.text.trim());
-      return found === undefined || path === undefined ? [] : [textEdit(rewritten, found, path)];
-    }),
-  ]);
+  const loader = outside.find(({ path }) => path === "domain/os/loader");
+  if (loader !== undefined) {
+    throw new VmbError(`The VM starts by the firmware ${loader.value}, which this host has not`, {
+      code: "proof.firmware",
+      hint: "Install it (edk2-ovmf, ovmf), or prove the backup where the VM ran",
+    });
+  }
+  const os = kept && first(kept, "os");
+  const memory = kept && guestMemory(kept);
+  if (kept === undefined || os === undefined || memory === undefined) {
+    throw new VmbError("Definition in the backup is none of a QEMU guest with its memory", {
+      code: "restore.definition",
+      exit: 6,
+      hint: "Look at it: another hypervisor made it, or someone has changed it",
+    });
+  }
+  const devices = kept.children.filter(({ name }) => name === "devices")
+    .flatMap(({ children }) => children);
+  const system = kept.children.filter(({ name }) => !["os", "devices", "genid"].includes(name));
+  const domain = element(
+    "domain",
+    { type: kept.attributes["type"] },
+    element("name", {}, copy.name),
+    element("uuid", {}, copy.uuid),
+    // A guest that was set back in time has to notice (libvirt, formatdomain.html, `genid`).
+    ...first(kept, "genid") ? [element("genid", {}, crypto.randomUUID())] : [],
+    ...system.map((each) => withUuid(each, copy.uuid)),
+    bootOf(os, copy),
+    element("on_crash", {}, "destroy"),
+    element("devices", {}, ...copyDevices(devices, copy)),
+  );
+  return {
+    xml: writeKept(domain),
+    memory,
+    leftOut: [...namesOf(outside), ...unbacked(devices, copy)],
+  };
 }
 
-type Element = ReturnType<typeof parseDomain>;
-
-function diskEdits(xml: string, disk: Element): readonly Edit[] {
-  const driver = child(disk, "driver");
-  if (driver === undefined) return [];
-  return [
-    ...([["cache", "unsafe"], ["io", undefined], ["error_policy", "stop"], [
-      "rerror_policy",
-      "stop",
-    ]] as const).map(([name, value]) => attributeEdit(xml, driver, name, value)),
-    ...["iotune", "throttlefilters"].flatMap((name) =>
-      children(disk, name).map((element) => removal(xml, element))
-    ),
-  ];
+/** What tells a person which devices and settings a copy has not; names and labels are no loss. */
+function namesOf(outside: readonly Outside[]): readonly string[] {
+  const ofHost = /\/(name|uuid|title|description|metadata|emulator|audio|seclabel|on_crash)$/;
+  return outside.filter(({ path, attribute }) =>
+    attribute === undefined && /^domain\/(devices\/)?[^/]+$/.test(path) && !ofHost.test(path)
+  ).map(({ path, value }) => {
+    const name = path.split("/").at(-1) ?? "";
+    // A command line of QEMU may hold secrets.
+    return name.includes(":") ? name : `${name} ${value}`.trim();
+  });
 }
 
-/**
- * A tap device of its own that nothing is attached to, and the link down on top of it: there is no bridge
- * that the cable could be put into again.
- */
-function unplug(xml: string, element: Element): readonly Edit[] {
-  const link = child(element, "link");
-  return [
-    attributeEdit(xml, element, "type", "ethernet"),
-    ...children(element, "source").map((source) => removal(xml, source)),
-    link === undefined
-      ? insertionInto(xml, element, "<link state='down'/>")
-      : attributeEdit(xml, link, "state", "down"),
-  ];
+/** Disks that the backup left out. */
+function unbacked(devices: readonly Kept[], { disks }: TestCopy): readonly string[] {
+  return devices.filter(({ name, attributes }) =>
+    name === "disk" && !["cdrom", "floppy"].includes(attributes["device"] ?? "")
+  ).map((disk) => first(disk, "target")?.attributes["dev"] ?? "")
+    .filter((target) => !disks.has(target))
+    .map((target) => `disk ${target}`);
+}
+
+/** Firmware, boot files and boot order. */
+function bootOf(os: Kept, { nvram, bootFiles }: TestCopy): Kept {
+  const children = os.children.filter(({ name }) => name !== "nvram").map((each) =>
+    (bootElements as readonly string[]).includes(each.name)
+      ? element(each.name, {}, bootFiles.get(each.text ?? "") ?? "")
+      : each
+  );
+  if (nvram === undefined) return { ...os, children };
+  const { type: _, ...attributes } = first(os, "nvram")?.attributes ?? {};
+  return { ...os, children: [...children, element("nvram", attributes, nvram)] };
+}
+
+/** libvirt refuses a domain whose SMBIOS tables name another UUID. */
+function withUuid(kept: Kept, uuid: string): Kept {
+  if (kept.name === "entry" && kept.attributes["name"] === "uuid") return { ...kept, text: uuid };
+  return { ...kept, children: kept.children.map((each) => withUuid(each, uuid)) };
+}
+
+function first(kept: Kept, name: string): Kept | undefined {
+  return kept.children.find((each) => each.name === name);
 }
 
 /**

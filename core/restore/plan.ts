@@ -1,9 +1,12 @@
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
-import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import { nvramFolder, tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { type BackupFiles } from "../repository/backup_files.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import type { Manifest, ManifestDisk } from "../repository/manifest.ts";
 import type { System } from "../sys/system.ts";
+import { readForeignDomain } from "./definition/foreign_domain.ts";
+import { assertNames, isFileName } from "./definition/names.ts";
+import { assertOwnVariables } from "./definition/variable_store.ts";
 import type { HostFacts, KnownDomain } from "./host_facts.ts";
 import { isolatedNetworkName } from "./isolated_network.ts";
 import type { RestoreStart } from "./restore_image.ts";
@@ -68,6 +71,9 @@ export interface PlanOptions {
 export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
   const { system, backup, files, facts, request, libvirtUri } = options;
   const { manifest, folder, address } = backup;
+  assertNames(manifest);
+  if (files.nvram !== undefined) assertOwnVariables(files.nvram.name, files.nvram.content);
+  readForeignDomain(files.xml);
   const original = describeDomain(files.xml);
   const name = request.name ?? manifest.vm.name;
   const present = replacedDomain(facts, request, manifest);
@@ -80,11 +86,11 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
   );
   const nvram = original.nvram === undefined || files.nvram === undefined
     ? undefined
-    : await nvramPath(system, original.nvram, { isClone, name, imageDir });
+    : await nvramPath(options, original.nvram, { isClone, name, imageDir, replaced });
+  const tpmSource = isClone ? undefined : replacedSource(original, replaced);
   const tpm = original.tpm?.backend !== "emulator" || files.tpm === undefined
     ? undefined
-    : (isClone ? undefined : original.tpm.source) ??
-      tpmStateFolder(system.host, libvirtUri, uuid);
+    : tpmSource ?? tpmStateFolder(system.host, libvirtUri, uuid);
   const emptied = await missingMedia(system, original.disks, manifest);
   const before = (path: string) => `${path}.before-${options.suffix}`;
   const mine = replaced === undefined ? [] : ownPaths(system, libvirtUri, replaced);
@@ -111,12 +117,12 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
     originalXml: files.xml,
     xml: rewriteDomain(files.xml, {
       ...{ name, uuid, nvram },
+      tpmSource,
       newMacs: isClone,
       disks: new Map(disks.map(({ disk, path, format }) => [disk, { path, format }])),
       otherDisks: "keep",
       emptyDrives: new Set(emptied),
       network: rewrittenNetwork(request.network),
-      forTest: false,
     }),
   };
 }
@@ -164,21 +170,39 @@ function planDisk(
   };
 }
 
-/** A VM finds its variables where they were; a clone has a file of its own beside them. */
+/**
+ * A VM finds its variables where they were, a clone has a file of its own beside them. The path is one of the
+ * backup's XML, and we write there as root: it is taken only where variables and images lie, or when the VM
+ * that is replaced has its own there.
+ */
 async function nvramPath(
-  { files }: Pick<System, "files">,
+  { system, libvirtUri }: Pick<PlanOptions, "system" | "libvirtUri">,
   original: string,
-  { isClone, name, imageDir }: {
+  { isClone, name, imageDir, replaced }: {
     readonly isClone: boolean;
     readonly name: string;
     readonly imageDir: string;
+    readonly replaced: KnownDomain | undefined;
   },
 ): Promise<string> {
-  const slash = original.lastIndexOf("/");
-  const extension = /\.\w+$/.exec(original)?.[0] ?? ".fd";
-  const isThere = await files.inspectTarget(original.slice(0, slash)) !== undefined;
-  const folder = isThere ? original.slice(0, slash) : imageDir;
-  return isClone || !isThere ? `${folder}/${name}_VARS${extension}` : original;
+  if (!isClone && replaced?.description.nvram === original) return original;
+  const extension = /\.\w{1,8}$/.exec(original)?.[0] ?? ".fd";
+  const folder = original.slice(0, original.lastIndexOf("/"));
+  const isOrdinary = [nvramFolder(system.host, libvirtUri), imageDir].includes(folder) &&
+    await system.files.inspectTarget(folder) !== undefined;
+  if (!isOrdinary) return `${imageDir}/${name}_VARS${extension}`;
+  return isClone || !isFileName(original.slice(folder.length + 1))
+    ? `${folder}/${name}_VARS${extension}`
+    : original;
+}
+
+/** The state of a TPM lies where libvirt keeps it; elsewhere only when this host says so today. */
+function replacedSource(
+  original: ReturnType<typeof describeDomain>,
+  replaced: KnownDomain | undefined,
+): string | undefined {
+  const source = original.tpm?.source;
+  return source !== undefined && source === replaced?.description.tpm?.source ? source : undefined;
 }
 
 /** Targets of removable drives whose medium is not here: such a VM would not start. */

@@ -19,13 +19,12 @@ export function diskEdits(
   domain: XmlElement,
   rewrite: DomainRewrite,
 ): readonly Edit[] {
-  const { disks, emptyDrives, forTest } = rewrite;
-  const others = forTest && rewrite.otherDisks === "keep" ? "remove-media" : rewrite.otherDisks;
+  const { disks, emptyDrives, otherDisks: others } = rewrite;
   const devices = child(domain, "devices");
   return children(devices ?? domain, "disk").flatMap((disk) => {
     const target = attribute(child(disk, "target"), "dev") ?? "";
     const image = disks.get(target);
-    if (image !== undefined) return imageEdits(xml, disk, image, forTest);
+    if (image !== undefined) return imageEdits(xml, disk, image);
     const isDrive = ["cdrom", "floppy"].includes(attribute(disk, "device") ?? "disk");
     if (isDrive && (others === "remove-media" || emptyDrives?.has(target))) {
       return mediumEdits(xml, disk);
@@ -38,7 +37,6 @@ function imageEdits(
   xml: string,
   disk: XmlElement,
   { path, format }: RewrittenDisk,
-  forTest: boolean,
 ): readonly Edit[] {
   const sourceXml = `<source file='${escapeXml(path)}'/>`;
   const source = child(disk, "source");
@@ -61,7 +59,7 @@ function imageEdits(
       edits.push(attributeEdit(xml, disk, name, value));
     }
   }
-  for (const name of forTest ? [...ofOldImage, "shareable", "transient"] : ofOldImage) {
+  for (const name of ofOldImage) {
     edits.push(...children(disk, name).map((element) => removal(xml, element)));
   }
   return edits;

@@ -12,7 +12,6 @@ import {
 } from "../libvirt/xml_edit.ts";
 import { attribute, child, children, childText, parseDomain } from "../libvirt/xml_element.ts";
 import { ownCharacterDevices } from "./rewrite_character_devices.ts";
-import { isolationEdits } from "./rewrite_for_test.ts";
 import { diskEdits } from "./rewrite_disks.ts";
 import { interfaceEdits } from "./rewrite_interfaces.ts";
 
@@ -40,18 +39,16 @@ export interface DomainRewrite {
   readonly disks: ReadonlyMap<string, RewrittenDisk>;
   /**
    * Disks that are not in `disks`: left as they are; or removable drives emptied and all others removed; or all
-   * removed. With `forTest`, `keep` means `remove-media`.
+   * removed.
    */
   readonly otherDisks: "keep" | "remove-media" | "remove";
   /** Removable drives whose medium is taken out in any case, by target. */
   readonly emptyDrives?: ReadonlySet<string>;
   /** Path of the UEFI variable store; without one, libvirt picks a path by the name. */
   readonly nvram: string | undefined;
+  /** Folder of the emulated TPM's state; without one, libvirt picks it by the UUID. */
+  readonly tpmSource?: string | undefined;
   readonly network: RewrittenNetwork;
-  /** Removes whatever ties the domain to this host, to its devices, and to other domains. */
-  readonly forTest: boolean;
-  /** With `forTest`: the file that the first serial port writes to. */
-  readonly consoleLog?: string;
 }
 
 /**
@@ -68,9 +65,9 @@ export function rewriteDomain(xml: string, rewrite: DomainRewrite): string {
     ...identityEdits(xml, domain, rewrite),
     ...diskEdits(xml, domain, rewrite),
     ...nvramEdits(xml, domain, rewrite),
+    ...tpmEdits(xml, domain, rewrite),
     ...uniqueEdits(xml, domain, rewrite),
     ...interfaceEdits(xml, domain, rewrite),
-    ...(rewrite.forTest ? isolationEdits(xml, domain, rewrite.consoleLog) : []),
   ]);
 }
 
@@ -142,24 +139,30 @@ function nvramEdits(
   return old === (nvram ?? "") ? [] : [textEdit(xml, element, nvram ?? "")];
 }
 
-/**
- * What two domains on one host cannot share: the state of a TPM, the address of a vsock, files and ports that
- * QEMU opens.
- */
+/** The state of an emulated TPM lies where libvirt looks for it, unless this host says otherwise. */
+function tpmEdits(
+  xml: string,
+  domain: XmlElement,
+  { tpmSource }: DomainRewrite,
+): readonly Edit[] {
+  const devices = child(domain, "devices");
+  if (devices === undefined) return [];
+  return children(devices, "tpm").flatMap((tpm) => children(tpm, "backend"))
+    .filter((backend) => attribute(backend, "type") === "emulator")
+    .flatMap((backend) => children(backend, "source"))
+    .filter((source) => tpmSource === undefined || attribute(source, "path") !== tpmSource)
+    .map((source) => removal(xml, source));
+}
+
+/** What two domains on one host cannot share: the address of a vsock, files and ports that QEMU opens. */
 function uniqueEdits(
   xml: string,
   domain: XmlElement,
-  { uuid, forTest }: DomainRewrite,
+  { uuid }: DomainRewrite,
 ): readonly Edit[] {
   const devices = child(domain, "devices");
-  if (devices === undefined || childText(domain, "uuid") === uuid || forTest) return [];
+  if (devices === undefined || childText(domain, "uuid") === uuid) return [];
   return [
-    ...children(devices, "tpm").flatMap((tpm) => {
-      const backend = child(tpm, "backend");
-      return attribute(backend, "type") === "emulator" && backend
-        ? children(backend, "source").map((source) => removal(xml, source))
-        : [];
-    }),
     ...children(devices, "vsock").flatMap((vsock) =>
       children(vsock, "cid").map((cid) => replacement(cid, "<cid auto='yes'/>"))
     ),

@@ -20,7 +20,7 @@ const ofOldAttachment = [
 export function interfaceEdits(
   xml: string,
   domain: XmlElement,
-  { network, newMacs, forTest }: DomainRewrite,
+  { network, newMacs }: DomainRewrite,
 ): readonly Edit[] {
   const devices = child(domain, "devices");
   const interfaces = devices ? children(devices, "interface") : [];
@@ -37,8 +37,6 @@ export function interfaceEdits(
     }
     switch (network.kind) {
       case "keep":
-        // A host device cannot be in two guests, nor a test touch what production uses.
-        if (forTest && isHostDevice(element)) return [removal(xml, element)];
         return edits;
       case "link-down":
         if (isHostDevice(element)) return [removal(xml, element)];

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { bootFilesOf, testCopy } from "../../core/proof/test_domain.ts";
 import { rewriteDomain, type RewrittenNetwork } from "../../core/restore/rewrite_domain.ts";
 import { stoppingOnReadErrors } from "../../core/restore/start.ts";
-import { createGuest, type GuestKind } from "../lab/guest.ts";
+import { createGuest, type Guest, type GuestKind } from "../lab/guest.ts";
 import { startHypervisor } from "../lab/hypervisor.ts";
 import { openLab } from "../lab/lab.ts";
 
@@ -31,7 +32,37 @@ const networks: readonly RewrittenNetwork[] = [
   { kind: "network", name: "vmb-isolated" },
 ];
 
-Deno.test("rewriteDomain writes definitions that libvirt's schema accepts", async (t) => {
+/** What becomes of a definition, by what it is for. */
+function variants(xml: string, { disks, nvram }: Guest): readonly (readonly [string, string])[] {
+  const identity = () => ({ name: "copy", uuid: crypto.randomUUID() });
+  const images = new Map(
+    disks.map(({ target }) => [target, { path: `/images/${target}`, format: "raw" } as const]),
+  );
+  const path = nvram && "/images/vars.fd";
+  const restored = networks.flatMap((network): readonly (readonly [string, string])[] => {
+    const rewritten = rewriteDomain(xml, {
+      ...{ ...identity(), newMacs: true, disks: images, network, nvram: path },
+      otherDisks: "keep",
+    });
+    const words = `network ${network.kind}`;
+    return [
+      [words, rewritten],
+      [`${words}, at once`, stoppingOnReadErrors(rewritten, [...images.keys()])],
+    ];
+  });
+  const tested = (["isolated", "none", "link-down"] as const).map((network) => {
+    const { xml: text } = testCopy(xml, {
+      ...{ ...identity(), disks: images, nvram: path, network, userSession: false },
+      ...{ consoleLog: "/images/console.log", isolatedNetwork: "vmb-test-1" },
+      bootFiles: new Map(bootFilesOf(xml).map((file, index) => [file, `/images/boot-${index}`])),
+      firmware: new Set(),
+    });
+    return [`for a test, ${network}`, text] as const;
+  });
+  return [...restored, ...tested];
+}
+
+Deno.test("rewriteDomain and testCopy write definitions that libvirt's schema accepts", async (t) => {
   await using lab = await openLab();
   const hypervisor = await startHypervisor(lab);
   const { virsh } = hypervisor;
@@ -40,30 +71,13 @@ Deno.test("rewriteDomain writes definitions that libvirt's schema accepts", asyn
     const own = await virsh("dumpxml", "--inactive", "--domain", guest.name);
     const xml = own.replace("<memballoon", `${devices}\n    <memballoon`);
     assert.notEqual(xml, own);
-    const disks = new Map(
-      guest.disks.map((
-        { target },
-      ) => [target, { path: `/images/${target}`, format: "raw" } as const]),
-    );
-    for (const network of networks) {
-      for (const forTest of [false, true]) {
-        await t.step(
-          `${kind}, network ${network.kind}${forTest ? ", for a test" : ""}`,
-          async () => {
-            const name = `${guest.name}-copy`;
-            const rewritten = rewriteDomain(xml, {
-              ...{ name, uuid: crypto.randomUUID(), newMacs: true, disks, network, forTest },
-              ...{ otherDisks: "keep", nvram: guest.nvram && "/images/vars.fd" },
-            });
-            for (const text of [rewritten, stoppingOnReadErrors(rewritten, [...disks.keys()])]) {
-              const file = `${lab.folder}/copy.xml`;
-              await Deno.writeTextFile(file, text);
-              await virsh("define", "--validate", "--file", file);
-              await virsh("undefine", "--domain", name, "--keep-nvram");
-            }
-          },
-        );
-      }
+    for (const [words, text] of variants(xml, guest)) {
+      await t.step(`${kind}, ${words}`, async () => {
+        const file = `${lab.folder}/copy.xml`;
+        await Deno.writeTextFile(file, text);
+        await virsh("define", "--validate", "--file", file);
+        await virsh("undefine", "--domain", "copy", "--keep-nvram");
+      });
     }
     await guest.remove();
   }

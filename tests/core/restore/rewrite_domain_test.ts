@@ -17,7 +17,6 @@ const same: DomainRewrite = {
   otherDisks: "keep",
   nvram: "/var/lib/libvirt/qemu/nvram/web_VARS.fd",
   network: { kind: "keep" },
-  forTest: false,
 };
 
 function rewrite(changes: Partial<DomainRewrite>): string {
@@ -50,7 +49,7 @@ Deno.test("rewriteDomain that keeps all changes nothing but the generation id", 
 });
 
 Deno.test("rewriteDomain escapes a new name and puts the UUID wherever it stands", () => {
-  const text = rewriteDomain(tiedDomain, { ...same, name: "a<b>&'c'", uuid: other, forTest: true });
+  const text = rewriteDomain(tiedDomain, { ...same, name: "a<b>&'c'", uuid: other });
   const { gone, come } = changedLines(text);
   const identity = /<name>|uuid/;
   assert.deepEqual({
@@ -160,51 +159,6 @@ Deno.test("rewriteDomain of another UUID takes nothing that only one domain of a
   assert.match(text, /<graphics type='vnc' autoport='yes' listen='0.0.0.0' passwd='secret'>/);
 });
 
-Deno.test("rewriteDomain for a test leaves no tie to the host or to another domain", () => {
-  const text = rewrite({
-    name: "test",
-    uuid: other,
-    newMacs: true,
-    disks: new Map([["vda", { path: "/run/a.qcow2", format: "qcow2" }]]),
-    nvram: "/run/nvram.fd",
-    network: { kind: "network", name: "isolated" },
-    forTest: true,
-    consoleLog: "/run/console.log",
-  });
-  for (
-    const word of [
-      ...["hostdev", "filesystem", "redirdev", "shmem", "vsock", "seclabel", "qemu:arg"],
-      ...["memfd", "cpuset", "production", "shareable", "evdev", "passwd", "0.0.0.0", "4555"],
-      ...[
-        "/var/log",
-        "web-agent.sock",
-        "sound.wav",
-        "channel.log",
-        "coredump",
-        "poweroff'",
-        "/srv/",
-      ],
-      ...["golden", "br0", uuid],
-    ]
-  ) assert.ok(!text.includes(word), `"${word}" is left:\n${text}`);
-  assert.match(text, /<source path='\/run\/console.log'\/>\s*<target type='isa-serial' port='0'>/);
-  assert.match(text, /<channel type='unix'>\s*<target type='virtio' name='org.qemu.guest_agent/);
-  assert.match(text, /<tpm model='tpm-crb'>\s*<backend type='emulator' version='2.0'\/>/);
-  assert.match(text, /<graphics type='vnc'><listen type='none'\/><\/graphics>/);
-  assert.match(text, /<boot order='1'\/>/);
-  assert.match(text, /<rng model='virtio'>/);
-});
-
-Deno.test("rewriteDomain for a test without a serial port makes one only for its log", () => {
-  const bare = tiedDomain.replace(/ *<serial type='tcp'>[^]*<\/console>\n/, "");
-  const isolated = { ...same, forTest: true };
-  assert.doesNotMatch(rewriteDomain(bare, isolated), /<serial type/);
-  assert.match(
-    rewriteDomain(bare, { ...isolated, consoleLog: "/run/c.log" }),
-    /<serial type='file'>\n {6}<source path='\/run\/c.log'\/>/,
-  );
-});
-
 Deno.test("rewriteDomain twice with the same words is rewriting once", () => {
   const network = fc.constantFrom<DomainRewrite["network"]>(
     { kind: "keep" },
@@ -228,7 +182,6 @@ Deno.test("rewriteDomain twice with the same words is rewriting once", () => {
       otherDisks: fc.constantFrom("keep", "remove-media", "remove"),
       nvram: fc.option(path.map((text) => text.trim()), { nil: undefined }),
       network,
-      forTest: fc.boolean(),
     }),
     (words) => {
       const once = rewriteDomain(tiedDomain, words);
