@@ -26,7 +26,7 @@ export async function openExamination(
   const { settings } = configuration;
   const entry = entryHere(configuration, vm);
   const virsh = openVirsh(system.processes, settings.libvirtUri);
-  const survey = await surveyDomain(virsh, entry, settings);
+  const survey = await surveyDomain(system, virsh, entry, settings);
   const choice = chooseMethod(entry.method, survey, entry.agent);
   return {
     preChecks: preBackupChecks({ system, settings, entry, virsh, survey, choice }),

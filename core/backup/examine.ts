@@ -15,7 +15,7 @@ export interface Examined {
 export async function examine(context: BackupContext): Promise<Examined> {
   const { system, settings, entry, request, virsh, phases, report } = context;
   phases.begin("checks", `Checking "${entry.name}"`);
-  const survey = await surveyDomain(virsh, entry, settings);
+  const survey = await surveyDomain(system, virsh, entry, settings);
   const choice = chooseMethod(request.method ?? entry.method, survey, entry.agent);
   const checks = await runChecks(
     preBackupChecks({ system, settings, entry, virsh, survey, choice }),

@@ -78,10 +78,10 @@ export function showPlan(
       vm: entry.name,
       id,
     }),
-    disks: survey.disks.chosen.map(({ target, source = "" }) => ({
+    disks: survey.disks.chosen.map(({ target, source, parts, image }) => ({
       target,
-      source,
-      bytes: survey.sizes.get(target)?.allocation ?? 0,
+      source: source ?? parts.place,
+      bytes: image.needed,
     })),
     skipped: survey.disks.skipped.map(({ disk, reason }) => ({ target: disk.target, reason })),
     expectedBytes: expectedSize(survey),

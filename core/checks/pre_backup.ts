@@ -2,13 +2,14 @@ import type { MethodChoice } from "../survey/choose_method.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
+import { counted } from "../format/counted.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { runningBackupXml } from "../libvirt/backup_job.ts";
 import { busyDisks } from "../libvirt/block_job.ts";
 import { domainMoments } from "../libvirt/domain_info.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import { probeShareWrite, shareFreeBytes, shareMount } from "../repository/share.ts";
-import { runOk } from "../sys/process.ts";
+import { diskProblems } from "../survey/disk_problems.ts";
 import type { System } from "../sys/system.ts";
 import { localSpace, scratchFolder } from "./scratch.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
@@ -40,19 +41,7 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
     },
     {
       name: "disks",
-      run: () => {
-        const { problems, chosen, skipped } = survey.disks;
-        if (problems.length > 0) {
-          return failed(
-            problems.join("; "),
-            "Exclude such a disk in vm-list.yaml: disks: { exclude: [vdb] }",
-          );
-        }
-        const left = skipped.map(({ disk, reason }) => `${disk.target} (${reason})`).join(", ");
-        return passed(
-          `${chosen.map((disk) => disk.target).join(", ")}${left && `; left out: ${left}`}`,
-        );
-      },
+      run: () => disksVerdict(survey, choice),
     },
     {
       name: "no-snapshots",
@@ -114,13 +103,31 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
   ];
 }
 
-/** Bytes that the chosen disks hold on the host: the most that an image can need. */
-export function expectedSize({ disks, sizes }: Survey): number {
-  return disks.chosen.reduce((sum, { target, backing }) => {
-    const { allocation = 0, capacity = 0 } = sizes.get(target) ?? {};
-    // The image of a chain is flattened: what lies below the top one counts too.
-    return sum + (backing.length > 0 ? capacity : Math.min(allocation, capacity));
-  }, 0);
+/** Bytes that an image of each chosen disk takes at most. */
+export function expectedSize({ disks }: Pick<Survey, "disks">): number {
+  return disks.chosen.reduce((sum, { image }) => sum + image.needed, 0);
+}
+
+function disksVerdict(survey: Survey, choice: MethodChoice): CheckVerdict {
+  const { chosen, skipped } = survey.disks;
+  const problems = diskProblems(survey, choice.kind === "chosen" ? choice.method : undefined);
+  const [first] = problems;
+  if (first !== undefined) {
+    return failed(problems.map(({ text }) => text).join("; "), first.hint);
+  }
+  const notes = chosen.flatMap(({ target, image: { internalSnapshots: inside } }) =>
+    inside.length === 0 ? [] : [
+      `${target} has ${counted(inside.length, "snapshot")} inside its image (${
+        inside.join(", ")
+      }), which a backup does not keep`,
+    ]
+  );
+  const left = skipped.map(({ disk, reason }) => `${disk.target} (${reason})`).join(", ");
+  const detail = [
+    `${chosen.map((disk) => disk.target).join(", ")}${left && `; left out: ${left}`}`,
+    ...notes,
+  ].join("; ");
+  return notes.length === 0 ? passed(detail) : warned(detail);
 }
 
 function vmState({ state, info }: Survey, choice: MethodChoice) {
@@ -143,29 +150,17 @@ function guestAgent({ state, agentProblem }: Survey, choice: MethodChoice) {
   return warned(choice.fallback ?? `${agentProblem}: the image will be crash-consistent`);
 }
 
-async function overlays({ survey, entry, system }: PreBackupContext): Promise<CheckVerdict> {
-  const layered: string[] = [];
-  for (const { target, source, backing } of survey.disks.chosen) {
-    // Only the XML of a running domain tells the chain; of one that is shut off the image itself does.
-    const below = survey.state === "shut off"
-      ? await backingFile(system, source ?? "")
-      : backing[0]?.source;
-    if (below !== undefined) layered.push(`${target} ("${source}" over "${below}")`);
-  }
+function overlays({ survey, entry }: PreBackupContext): CheckVerdict {
+  const layered = survey.disks.chosen.flatMap(({ target, source, image, backing }) => {
+    const below = image.backing[0]?.source ?? backing[0]?.source;
+    return below === undefined ? [] : [`${target} ("${source}" over "${below}")`];
+  });
   if (layered.length === 0) return passed("every disk is a single image");
   if (entry.allowBackingChain) return passed(`backing chains are allowed: ${layered.join(", ")}`);
   return failed(
     `disks lie on overlays: ${layered.join(", ")}`,
     "Someone's snapshot: commit it first. A linked clone: set allow_backing_chain: true in vm-list.yaml",
   );
-}
-
-async function backingFile(
-  { processes }: Pick<System, "processes">,
-  path: string,
-): Promise<string | undefined> {
-  const { stdout } = await runOk(processes, ["qemu-img", "info", "-U", "--output=json", path]);
-  return (JSON.parse(stdout) as { "backing-filename"?: string })["backing-filename"];
 }
 
 async function blockJobs({ survey, virsh }: PreBackupContext): Promise<CheckVerdict> {

@@ -47,7 +47,7 @@ export async function serveImages(
         `--export-name=${target}`,
         ...(isLabelled ? ["--selinux-label=system_u:object_r:svirt_socket_t:s0"] : []),
         "--image-opts",
-        imageOptions(path, format),
+        imageOptions(path, format, await isDevice(system, path)),
       ],
       log,
     );
@@ -96,12 +96,16 @@ export async function serveImages(
 }
 
 /** QEMU's image options (qemu(1), `--image-opts`); a comma in a value is written twice. */
-function imageOptions(path: string, format: string): string {
-  const isDevice = path.startsWith("/dev/");
+function imageOptions(path: string, format: string, device: boolean): string {
   return [
     `driver=${format}`,
     "force-share=on",
-    `file.driver=${isDevice ? "host_device" : "file"}`,
+    `file.driver=${device ? "host_device" : "file"}`,
     `file.filename=${path.replaceAll(",", ",,")}`,
   ].join(",");
+}
+
+/** A name tells nothing: a link may lead to a device, and below /dev/shm lie files. */
+async function isDevice({ files }: Pick<System, "files">, path: string): Promise<boolean> {
+  return (await files.inspectTarget(path))?.kind === "block";
 }

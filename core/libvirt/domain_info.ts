@@ -31,19 +31,17 @@ export async function domainInfo(virsh: Virsh, domain: Domain): Promise<DomainIn
   };
 }
 
-/** Sizes of disks by target. Each is asked for itself: one missing ISO would fail all of them. */
+/** Sizes of one disk as libvirt knows them; `undefined` when it does not. */
 export async function domainBlockSizes(
   virsh: Virsh,
   domain: Domain,
-  targets: readonly string[],
-): Promise<ReadonlyMap<string, BlockSizes>> {
-  const sizes = await Promise.all(targets.map(async (target) => {
-    const text = await virsh.run(["domblkinfo", domain.uuid, target]);
-    const value = (name: string) =>
-      Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(text)?.[1] ?? 0);
-    return [target, { capacity: value("Capacity"), allocation: value("Allocation") }] as const;
-  }));
-  return new Map(sizes);
+  target: string,
+): Promise<BlockSizes | undefined> {
+  const { code, stdout } = await virsh.attempt(["domblkinfo", domain.uuid, target]);
+  if (code !== 0) return undefined;
+  const value = (name: string) =>
+    Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(stdout)?.[1] ?? 0);
+  return { capacity: value("Capacity"), allocation: value("Allocation") };
 }
 
 /** Names of snapshots and checkpoints that libvirt keeps of a domain. */

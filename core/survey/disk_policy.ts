@@ -7,11 +7,17 @@ export interface SkippedDisk {
 }
 
 /** Which disks a backup takes, which it leaves out, and what someone has to decide first. */
-export interface DiskSelection {
-  readonly chosen: readonly DomainDisk[];
+export interface DiskSelection<Disk extends DomainDisk = DomainDisk> {
+  readonly chosen: readonly Disk[];
   readonly skipped: readonly SkippedDisk[];
-  /** One sentence each; a data disk that is skipped in silence is lost data. */
-  readonly problems: readonly string[];
+  /** A data disk that is skipped in silence is lost data. */
+  readonly problems: readonly DiskProblem[];
+}
+
+/** Why a disk cannot be backed up, in one sentence, and what someone can do about it. */
+export interface DiskProblem {
+  readonly text: string;
+  readonly hint: string | undefined;
 }
 
 /**
@@ -27,14 +33,15 @@ export function selectDisks(
   const { include, exclude } = entry.disks;
   const chosen: DomainDisk[] = [];
   const skipped: SkippedDisk[] = [];
-  const problems: string[] = [];
+  const problems: DiskProblem[] = [];
   for (const target of [...include ?? [], ...exclude]) {
     if (disks.some((disk) => disk.target === target)) continue;
-    problems.push(
-      `disk "${target}" of vm-list.yaml is no disk of the VM (it has ${
+    problems.push({
+      text: `disk "${target}" of vm-list.yaml is no disk of the VM (it has ${
         disks.map((disk) => disk.target).join(", ") || "none"
       })`,
-    );
+      hint: "Correct its disks in vm-list.yaml",
+    });
   }
   for (const disk of disks) {
     const listed = exclude.includes(disk.target)
@@ -48,36 +55,58 @@ export function selectDisks(
       continue;
     }
     const obstacle = disk.source?.startsWith(`${scratchDir}/`)
-      ? `lies on an overlay of a run that was not recovered ("${disk.source}")`
+      ? {
+        text: `lies on an overlay of a run that was not recovered ("${disk.source}")`,
+        hint: "Run: vmb hv recover",
+      }
       : obstacleOf(disk);
     if (obstacle === undefined) chosen.push(disk);
-    else problems.push(`disk ${disk.target} ${obstacle}`);
+    else {
+      const { text, hint = excludeHint(disk.target) } = obstacle;
+      problems.push({ text: `disk ${disk.target} ${text}`, hint });
+    }
   }
-  if (chosen.length === 0 && problems.length === 0) problems.push("no disk is left to back up");
+  if (chosen.length === 0 && problems.length === 0) {
+    problems.push({ text: "no disk is left to back up", hint: undefined });
+  }
   return { chosen, skipped, problems };
 }
 
-/** Why a disk needs no backup. */
+/** How to say that a disk is to be left out. */
+export function excludeHint(target: string): string {
+  return `If it needs no backup, exclude it in vm-list.yaml: disks: { exclude: [${target}] }`;
+}
+
+/**
+ * Why a disk needs no backup. One that the guest only reads is needed all the same: without it, the VM does not
+ * start.
+ */
 function harmlessReason(disk: DomainDisk): string | undefined {
-  if (disk.device === "cdrom" || disk.device === "floppy") {
-    return `removable medium (${disk.device})`;
-  }
-  if (disk.readonly) return "read-only for the guest";
-  return undefined;
+  return disk.device === "cdrom" || disk.device === "floppy"
+    ? `removable medium (${disk.device})`
+    : undefined;
 }
 
 /** Why a disk with data cannot be backed up. */
-function obstacleOf(disk: DomainDisk): string | undefined {
-  if (disk.device === "lun") return "passes a SCSI LUN through, which has no point in time";
-  if (disk.shareable) return "is shareable: another VM may write to it at any moment";
-  if (disk.encrypted) return "is encrypted: a backup would hold its plain data";
-  if (disk.transient) return "is transient: its writes are thrown away at shutdown";
-  if (disk.type !== "file" && disk.type !== "block") {
-    return `is of type "${disk.type}", not file or block`;
+function obstacleOf(
+  disk: DomainDisk,
+): { readonly text: string; readonly hint?: string } | undefined {
+  const obstacle = (text: string) => ({ text });
+  if (disk.device === "lun") {
+    return obstacle("passes a SCSI LUN through, which has no point in time");
   }
-  if (disk.source === undefined) return "has no source";
+  // Nobody writes to it, whoever shares it.
+  if (disk.shareable && !disk.readonly) {
+    return obstacle("is shareable: another VM may write to it at any moment");
+  }
+  if (disk.encrypted) return obstacle("is encrypted: a backup would hold its plain data");
+  if (disk.transient) return obstacle("is transient: its writes are thrown away at shutdown");
+  if (disk.type !== "file" && disk.type !== "block") {
+    return obstacle(`is of type "${disk.type}", not file or block`);
+  }
+  if (disk.source === undefined) return obstacle("has no source");
   if (disk.format !== "qcow2" && disk.format !== "raw") {
-    return `has the format "${disk.format}", not qcow2 or raw`;
+    return obstacle(`has the format "${disk.format}", not qcow2 or raw`);
   }
   return undefined;
 }

@@ -1,11 +1,6 @@
 import type { VmEntry } from "../config/vm_list.ts";
 import { agentProblem } from "../libvirt/agent.ts";
-import {
-  type BlockSizes,
-  domainBlockSizes,
-  type DomainInfo,
-  domainInfo,
-} from "../libvirt/domain_info.ts";
+import { domainBlockSizes, type DomainInfo, domainInfo } from "../libvirt/domain_info.ts";
 import {
   type Domain,
   type DomainState,
@@ -14,9 +9,21 @@ import {
   liveXml,
   persistentXml,
 } from "../libvirt/domain.ts";
-import { describeDomain, type DomainDescription } from "../libvirt/domain_xml.ts";
+import { type DiskParts, diskParts } from "../libvirt/disk_parts.ts";
+import { describeDomain, type DomainDescription, type DomainDisk } from "../libvirt/domain_xml.ts";
+import { volumePath } from "../libvirt/volume.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
+import type { System } from "../sys/system.ts";
 import { type DiskSelection, selectDisks } from "./disk_policy.ts";
+import { type ImageFacts, imageFacts, networkFacts, problemFacts } from "./image_facts.ts";
+
+/** A disk that a backup takes, and what was found of its image. */
+export interface SurveyedDisk extends DomainDisk {
+  readonly parts: DiskParts;
+  readonly image: ImageFacts;
+  /** The XML puts other images below it than its own header does. */
+  readonly otherChain: boolean;
+}
 
 /** What is known of a domain before its backup; finding it out changes nothing. */
 export interface Survey {
@@ -27,14 +34,14 @@ export interface Survey {
   readonly description: DomainDescription;
   /** With its secrets. */
   readonly persistentXml: string;
-  readonly disks: DiskSelection;
-  readonly sizes: ReadonlyMap<string, BlockSizes>;
+  readonly disks: DiskSelection<SurveyedDisk>;
   /** Why the guest agent does not answer; `undefined` when it does, or when the domain does not run. */
   readonly agentProblem: string | undefined;
 }
 
 /** @throws {VmbError} `libvirt.no-domain`, `libvirt.connect` */
 export async function surveyDomain(
+  system: Pick<System, "files" | "processes">,
   virsh: Virsh,
   entry: VmEntry,
   { scratchDir }: { readonly scratchDir: string },
@@ -45,12 +52,17 @@ export async function surveyDomain(
     domainInfo(virsh, domain),
     persistentXml(virsh, domain),
   ]);
-  const description = describeDomain(
-    state === "shut off" ? inactive : await liveXml(virsh, domain),
-  );
-  const disks = selectDisks(description.disks, entry, scratchDir);
-  const [sizes, silence] = await Promise.all([
-    domainBlockSizes(virsh, domain, disks.chosen.map(({ target }) => target)),
+  const xml = state === "shut off" ? inactive : await liveXml(virsh, domain);
+  const description = describeDomain(xml);
+  const selection = selectDisks(description.disks, entry, scratchDir);
+  const parts = diskParts(xml);
+  const [chosen, silence] = await Promise.all([
+    Promise.all(selection.chosen.map(async (disk): Promise<SurveyedDisk> => {
+      const its = parts.get(disk.target);
+      if (its === undefined) throw new Error(`disk ${disk.target} has no parts`);
+      const found = await lookAtImage({ system, virsh, domain }, disk, its);
+      return { ...disk, ...found, parts: its, otherChain: await differs(system, its, found.image) };
+    })),
     state !== "running"
       ? undefined
       : description.agent
@@ -63,8 +75,51 @@ export async function surveyDomain(
     info,
     description,
     persistentXml: inactive,
-    disks,
-    sizes,
+    disks: { ...selection, chosen },
     agentProblem: silence,
   };
+}
+
+/** Finds the file of a disk, wherever it lies, and asks it. */
+async function lookAtImage(
+  { system, virsh, domain }: {
+    readonly system: Pick<System, "files" | "processes">;
+    readonly virsh: Virsh;
+    readonly domain: Domain;
+  },
+  disk: DomainDisk,
+  { volume }: DiskParts,
+): Promise<{ readonly source: string | undefined; readonly image: ImageFacts }> {
+  let { source } = disk;
+  if (volume !== undefined) {
+    const found = await volumePath(virsh, volume);
+    if ("problem" in found) return { source, image: problemFacts(found.problem) };
+    source = found.path;
+  }
+  if (source?.startsWith("/")) {
+    const image = await imageFacts(system, { path: source, format: disk.format });
+    if (image.unreadable === undefined) return { source, image };
+    const { capacity, allocation } = await sizesFromLibvirt();
+    return { source, image: { ...image, capacity, needed: Math.min(allocation, capacity) } };
+  }
+  return { source: undefined, image: networkFacts((await sizesFromLibvirt()).capacity) };
+
+  async function sizesFromLibvirt() {
+    return await domainBlockSizes(virsh, domain, disk.target) ?? { capacity: 0, allocation: 0 };
+  }
+}
+
+async function differs(
+  { files }: Pick<System, "files">,
+  { statedChain }: DiskParts,
+  { backing }: ImageFacts,
+): Promise<boolean> {
+  if (statedChain === undefined) return false;
+  const resolve = (paths: readonly string[]) =>
+    Promise.all(paths.map((path) => files.realPath(path).catch(() => path)));
+  const [stated, found] = await Promise.all([
+    resolve(statedChain),
+    resolve(backing.map(({ source }) => source)),
+  ]);
+  return stated.join("\0") !== found.join("\0");
 }

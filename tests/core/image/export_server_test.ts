@@ -57,3 +57,19 @@ Deno.test("serveImages of an image that cannot be served says why, and leaves no
   });
   assert.deepEqual(await processesUsing(realSystem, folder.path), []);
 });
+
+Deno.test("serveImages asks an image what it is: below /dev/shm lie files", async () => {
+  await using folder = await temporaryFolder();
+  const path = await Deno.makeTempFile({ dir: "/dev/shm", suffix: ".raw" });
+  try {
+    await Deno.truncate(path, 2 ** 20);
+    const server = await serveImages(realSystem, [{ target: "vda", path, format: "raw" }], {
+      sockets: folder.path,
+      logs: folder.path,
+    });
+    assert.equal(server.exports.length, 1);
+    await server.stop();
+  } finally {
+    await Deno.remove(path);
+  }
+});

@@ -84,7 +84,7 @@ Deno.test("domainInfo and its neighbours read what virsh says of a domain", asyn
     persistent: true,
     managedSave: false,
   });
-  const size = (await domainBlockSizes(testVirsh, testDomain, ["vda"])).get("vda");
+  const size = await domainBlockSizes(testVirsh, testDomain, "vda");
   assert.ok(size && size.capacity > 2 ** 39 && size.allocation > 2 ** 39, JSON.stringify(size));
   assert.deepEqual(await domainMoments(testVirsh, testDomain), { snapshots: [], checkpoints: [] });
   assert.equal(await domainRunId(testVirsh, testDomain), "1");

@@ -10,8 +10,10 @@ Deno.test("selectDisks takes, leaves out or refuses a disk by what it is", () =>
     [{ format: "raw", type: "block", source: "/dev/vg/x" }, "taken"],
     [{ device: "cdrom", source: undefined }, /removable medium \(cdrom\)/, "skipped"],
     [{ device: "floppy" }, /removable medium \(floppy\)/, "skipped"],
-    [{ readonly: true }, /read-only for the guest/, "skipped"],
-    [{ readonly: true, shareable: true }, /read-only/, "skipped"],
+    [{ readonly: true }, "taken"],
+    [{ readonly: true, type: "block", format: "raw", source: "/dev/vg/x" }, "taken"],
+    [{ readonly: true, shareable: true }, "taken"],
+    [{ readonly: true, device: "cdrom" }, /removable medium/, "skipped"],
     [{ device: "cdrom", type: "network" }, /removable/, "skipped"],
     [{ device: "lun", type: "block" }, /SCSI LUN/],
     [{ shareable: true }, /is shareable/],
@@ -37,7 +39,9 @@ Deno.test("selectDisks takes, leaves out or refuses a disk by what it is", () =>
       continue;
     }
     assert.deepEqual(chosen.map(({ target }) => target), ["vdz"], label);
-    const told = kind === "skipped" ? skipped.map(({ reason }) => reason) : problems;
+    const told = kind === "skipped"
+      ? skipped.map(({ reason }) => reason)
+      : problems.map(({ text }) => text);
     assert.equal(told.length, 1, label);
     assert.match(told[0] ?? "", expected);
     assert.equal(problems.length + skipped.length, 1);
@@ -48,7 +52,11 @@ Deno.test("selectDisks lets the list decide before the kind does", () => {
   const disks = [disk("vda"), disk("vdb", { shareable: true }), disk("vdc")];
   const targets = (entry: Parameters<typeof selectDisks>[1]) => {
     const { chosen, skipped, problems } = selectDisks(disks, entry, "/scratch");
-    return [chosen.map(({ target }) => target), skipped.map(({ disk }) => disk.target), problems];
+    return [
+      chosen.map(({ target }) => target),
+      skipped.map(({ disk }) => disk.target),
+      problems.map(({ text }) => text),
+    ];
   };
   assert.deepEqual(targets({ disks: { include: undefined, exclude: ["vdb"] } }), [
     ["vda", "vdc"],
@@ -66,15 +74,25 @@ Deno.test("selectDisks lets the list decide before the kind does", () => {
   ]);
 });
 
+Deno.test("selectDisks names in its hint the disk that it speaks of, and what helps", () => {
+  const { problems } = selectDisks(
+    [disk("sdc", { type: "nvme" }), disk("vdb", { source: "/scratch/vmb-1/vdb.overlay" })],
+    everything,
+    "/scratch",
+  );
+  assert.deepEqual(problems.map(({ hint }) => hint), [
+    "If it needs no backup, exclude it in vm-list.yaml: disks: { exclude: [sdc] }",
+    "Run: vmb hv recover",
+  ]);
+});
+
 Deno.test("selectDisks of a VM without any disk to take is a problem", () => {
   assert.deepEqual(selectDisks([], everything, "/scratch").problems, [
-    "no disk is left to back up",
+    { text: "no disk is left to back up", hint: undefined },
   ]);
   assert.deepEqual(
     selectDisks([disk("sda", { device: "cdrom" })], everything, "/scratch").problems,
-    [
-      "no disk is left to back up",
-    ],
+    [{ text: "no disk is left to back up", hint: undefined }],
   );
 });
 
