@@ -118,7 +118,7 @@ async function wantedVersion(
     PGDATABASE: "bacula",
   };
   const done = await processes.run([
-    ...["podman", "run", "--rm", "--network=vmb", "--pull=never", "--interactive"] as const,
+    ...["podman", "run", "--rm", "--network=vmb-catalog", "--pull=never", "--interactive"] as const,
     "--secret=vmb-db-password,type=env,target=PGPASSWORD",
     ...Object.entries(variables).map(([name, value]) => `--env=${name}=${value}`),
     ...["--entrypoint=/bin/sh", image, "-s"],

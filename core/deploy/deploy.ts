@@ -70,7 +70,7 @@ export async function deploy(
     report({ kind: "phase", phase: "smoke", text: "Trying what was deployed" });
     const { certificate } = certificatePaths(sources.repository);
     const smoke = await runChecks(
-      smokeChecks(machine, options.bconsole, { site, certificate }),
+      smokeChecks(machine, options.bconsole, { ...sources, certificate }),
       report,
       { limit: checksAtOnce },
     );

@@ -28,7 +28,14 @@ const behind: Readonly<Record<string, ServiceName>> = {
   catalog: "vmb-postgres",
   storage: "vmb-storage",
   "storage-writable": "vmb-storage",
+  api: "vmb-api",
   "web-https": "vmb-web",
+};
+
+/** While one of these is down, what is asked through it says nothing of others. */
+const askedThrough: Readonly<Record<string, readonly string[]>> = {
+  storage: ["director", "vmb-director"],
+  api: ["director", "vmb-director", "catalog", "vmb-postgres", "vmb-web"],
 };
 
 /** Chooses what to do about the findings of a check, in the order in which it helps; pure. */
@@ -60,10 +67,8 @@ export function planMends(results: readonly CheckResult[]): readonly Mend[] {
   for (const [check, service] of Object.entries(behind)) {
     const result = failure(check);
     if (result === undefined || restarts.has(service)) continue;
-    // While the Director or its catalog is down, what is asked through them says nothing of others.
-    const throughDirector = check === "storage" &&
-      (failure("director") !== undefined || failure("vmb-director") !== undefined);
-    if (!throughDirector) restarts.set(service, `${check}: ${result.detail}`);
+    const blind = askedThrough[check]?.some((name) => failure(name) !== undefined) ?? false;
+    if (!blind) restarts.set(service, `${check}: ${result.detail}`);
   }
   for (const service of services) {
     const because = restarts.get(service);

@@ -17,6 +17,7 @@ import { certificateProblems } from "../pki/certificate_problem.ts";
 import { type ServiceName, services } from "../podman/service.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
+import { apiWorks, webAnswers, webLogin } from "./bacularis_check.ts";
 import { containerState } from "./containers.ts";
 import { type DeploySources, desiredState } from "./desired.ts";
 import { fileDaemon } from "./health_file_daemon.ts";
@@ -26,7 +27,7 @@ import type { ControlPlaces } from "./places.ts";
 import { planDeploy, shareTimeoutMs } from "./plan.ts";
 import { type PodmanInfo, podmanInfo, shareMountPoint } from "./preflight.ts";
 import { readRecord } from "./record.ts";
-import { catalog, checksAtOnce, director, storage, storageWritable, webAnswers } from "./smoke.ts";
+import { catalog, checksAtOnce, director, storage, storageWritable } from "./smoke.ts";
 import { unitStates } from "./units.ts";
 
 export interface HealthContext {
@@ -69,7 +70,9 @@ export function healthChecks(context: HealthContext): readonly Check[] {
     { name: "storage-writable", run: () => storageWritable(system) },
     { name: "share-space", run: () => shareSpace(context) },
     { name: "disk", run: async () => disk(context, await info()) },
-    { name: "web-https", run: () => webAnswers(system, site, certificate) },
+    { name: "api", run: () => apiWorks(system, sources) },
+    { name: "web-https", run: () => webAnswers(system, { site, certificate }) },
+    { name: "web-login", run: () => webLogin(system, { ...sources, certificate }) },
     { name: "certificate", run: () => certificateState(context) },
     ...site.hypervisors.map((hypervisor): Check => ({
       name: `fd-${hypervisor.name}`,

@@ -3,10 +3,10 @@ import { consoleLine } from "../bacula/console_line.ts";
 import { daemonVersion, directorVersion } from "../bacula/daemon_version.ts";
 import { resourceNames } from "../bacula/names.ts";
 import { type Check, failed, passed } from "../checks/check.ts";
-import type { Site } from "../config/site.ts";
 import { VmbError } from "../error.ts";
 import { type ServiceName, services } from "../podman/service.ts";
 import { commandFailed } from "../sys/process.ts";
+import { apiWorks, type BacularisSources, webAnswers, webLogin } from "./bacularis_check.ts";
 import { catalogVersion } from "./catalog.ts";
 import { type ContainerState, containerState, inContainer } from "./containers.ts";
 import type { Machine } from "./places.ts";
@@ -18,15 +18,16 @@ export const checksAtOnce = 4;
 export function smokeChecks(
   machine: Machine,
   bconsole: Bconsole,
-  { site, certificate }: { readonly site: Site; readonly certificate: string },
+  sources: BacularisSources,
 ): readonly Check[] {
   return [
     { name: "director", run: () => director(bconsole) },
     { name: "catalog", run: () => catalog(machine) },
     { name: "storage", run: () => storage(bconsole) },
     { name: "storage-writable", run: () => storageWritable(machine) },
-    { name: "api-https", run: () => apiAnswers(machine) },
-    { name: "web-https", run: () => webAnswers(machine, site, certificate) },
+    { name: "api", run: () => apiWorks(machine, sources, { defaults: true }) },
+    { name: "web-https", run: () => webAnswers(machine, sources) },
+    { name: "web-login", run: () => webLogin(machine, sources, { defaults: true }) },
   ];
 }
 
@@ -111,48 +112,4 @@ export async function storageWritable({ processes }: Pick<Machine, "processes">)
   }
   await processes.run(inContainer("vmb-storage", "rm", "-f", probe), { timeoutMs: execTimeoutMs });
   return passed("a volume can be written on the share");
-}
-
-/** From inside the web page's container: the API is in the containers' network only. */
-async function apiAnswers({ processes }: Machine) {
-  const argv = inContainer("vmb-web", ...httpsClient("vmb-api:9097"));
-  return httpVerdict("vmb-api", await processes.run(argv, { stdin: request("vmb-api") }));
-}
-
-/** From the machine, as a browser that trusts the certificate of the repository. */
-export async function webAnswers(
-  { processes, files }: Pick<Machine, "processes" | "files">,
-  { control, ports }: Site,
-  certificate: string,
-) {
-  if (await files.inspectTarget(certificate) === undefined) {
-    return failed(`no certificate "${certificate}"`, "Run: vmb ctl certs");
-  }
-  const kind = /^[\d.]+$|:/.test(control.host) ? "-verify_ip" : "-verify_hostname";
-  const done = await processes.run([
-    ...httpsClient(`127.0.0.1:${ports.web}`),
-    ...["-CAfile", certificate, "-partial_chain", "-verify_return_error", kind, control.host],
-  ], { stdin: request(control.host), timeoutMs: execTimeoutMs });
-  return httpVerdict("vmb-web", done);
-}
-
-function httpsClient(address: string) {
-  return ["openssl", "s_client", "-quiet", "-connect", address] as const;
-}
-
-function request(host: string): string {
-  return `GET / HTTP/1.0\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
-}
-
-function httpVerdict(
-  service: ServiceName,
-  done: { readonly stdout: string; readonly stderr: string },
-) {
-  const status = /^HTTP\/[\d.]+ (\d{3})/.exec(done.stdout)?.[1];
-  if (status !== undefined && Number(status) < 500) return passed(`answers ${status} over HTTPS`);
-  const why = /verify error:[^\n]*/.exec(done.stderr)?.[0] ?? done.stderr.trim().split("\n").at(-1);
-  return failed(
-    status === undefined ? `no answer over HTTPS: ${why}` : `answers ${status}`,
-    `Look at: journalctl -u ${service}`,
-  );
 }

@@ -2,6 +2,7 @@ import type { Bconsole } from "../bacula/bconsole.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { quoted } from "../format/quoted.ts";
+import { networks } from "../podman/quadlets.ts";
 import { secretRecipes } from "../podman/secret_recipe.ts";
 import { services } from "../podman/service.ts";
 import { runOk } from "../sys/process.ts";
@@ -65,7 +66,7 @@ export async function teardown(
     if (link !== undefined) (link === "removed" ? removed : kept).push(places.repository);
     await reloadUnits(machine, places);
     const secrets = await removeSecrets(machine);
-    await processes.run(["podman", "network", "rm", "--force", "vmb"]);
+    await processes.run(["podman", "network", "rm", "--force", ...Object.keys(networks)]);
     const purged: string[] = [];
     for (const volume of volumes) {
       if ((await processes.run(["podman", "volume", "exists", volume])).code !== 0) continue;

@@ -1,3 +1,7 @@
+import healthTemplate from "../../templates/bacularis/health.sh" with { type: "text" };
+import keepUsers from "../../templates/bacularis/keep-users.sh" with { type: "text" };
+import rolesTemplate from "../../templates/bacularis/roles.conf" with { type: "text" };
+import startTemplate from "../../templates/bacularis/start.sh" with { type: "text" };
 import apiTemplate from "../../templates/bacularis/api.conf" with { type: "text" };
 import basicTemplate from "../../templates/bacularis/basic.conf" with { type: "text" };
 import hostsTemplate from "../../templates/bacularis/hosts.conf" with { type: "text" };
@@ -10,17 +14,56 @@ import { VmbError } from "../error.ts";
 import { renderTemplate } from "../render/template.ts";
 import { type RenderedTree, renderedTree } from "../render/tree.ts";
 import { bacularisImage } from "./image.ts";
-import { bacularisFolders, certificateTargets } from "./secret_recipe.ts";
+import { apiUser, bacularisFolders, certificateTargets } from "./secret_recipe.ts";
 
 /** The user of the web page. */
-const webUser = "admin";
+export const webUser = "admin";
 
-/** The user that the web page is at its API; Bacularis takes letters and digits only. */
-const apiUser = "vmb";
+/** The folder of a container that has `api/` or `web/` of the rendered tree. */
+export const renderedTarget = "/etc/vmb-bacularis";
+
+/** Where the page keeps what it saves of its users. */
+export const savedUsers = "/var/lib/vmb-users";
+
+/** Files that lie over those of the two Config folders, and hold no secret: each is mounted by itself. */
+export const plainConfigs = {
+  api: ["basic.conf"],
+  web: ["settings.conf", "roles.conf"],
+} as const;
+
+/** What a server is asked by its health check, and the extended regular expression of the answer of one that works. */
+const health = {
+  // It needs credentials, and neither the catalog nor the Director.
+  api: { path: "/api/v2/welcome", healthy: String.raw`^HTTP/1\.[01] 200 .*"error":0` },
+  web: {
+    path: "/",
+    healthy: String.raw`^HTTP/1\.[01] 302 .*Location: [^[:space:]]*/[^[:space:]]*[Ll]ogin`,
+  },
+} as const;
+
+/** Of PHP, whatever the application asks for. */
+const phpValues = [
+  "session.save_path=/tmp/sessions",
+  // Debian's PHP leaves old sessions to a cron job, which no image has.
+  ...["session.gc_probability=1", "session.gc_divisor=100"],
+  ...["session.cookie_secure=1", "session.cookie_httponly=1", "session.cookie_samesite=Lax"],
+].join("\\n");
+
+/** Pages that would change the configuration, and could only fail. */
+const closedPages = `
+    # Configuration is changed in the git repository: these pages could only fail.
+    location ~ ^/web/(config|new)(/|$) {
+        default_type text/html;
+        return 403 "<!doctype html><title>Changed in git</title><h1>Not on this page</h1><p>Configuration is changed
+in the git repository of the control VM: edit site.yaml or vm-list.yaml there, then run: vmb ctl deploy</p>
+<p><a href='/'>Back</a></p>";
+    }
+`;
 
 /**
- * Renders the configuration of Bacularis: `api/` and `web/`, which lie over its two Config folders, and the server
- * blocks in `nginx/api/` and `nginx/web/`, which speak HTTPS only.
+ * Renders the configuration of Bacularis: `api/` and `web/`, of which each file lies over one of its two Config
+ * folders or is a script of the container, and the server blocks in `nginx/api/` and `nginx/web/`, which speak HTTPS
+ * only.
  *
  * No password is among them. Where one belongs, or its hash, there is `@@KEY@@` or `@@KEY:sha512@@`; the deploy
  * fills it in, and mounts the result over the file as a podman secret. With the file as it is nobody can log in.
@@ -42,14 +85,36 @@ export function renderBacularis(site: Site): RenderedTree {
       user: webUser,
       key: "BACULARIS_ADMIN_PASSWORD",
     }),
-    "nginx/api/bacularis.conf": serverBlocks(images.api),
-    "nginx/web/bacularis.conf": serverBlocks(images.web),
+    "web/roles.conf": rolesTemplate,
+    "web/keep-users.sh": keepUsers,
+    ...scripts("api", ":"),
+    ...scripts(
+      "web",
+      `/bin/sh ${renderedTarget}/keep-users.sh ${renderedTarget}/users.conf ${savedUsers} "$web"\n` +
+        `ln -sf ${savedUsers}/users.conf ${bacularisFolders.webConfig}/users.conf`,
+    ),
+    "nginx/api/bacularis.conf": serverBlocks("api", images.api, ""),
+    "nginx/web/bacularis.conf": serverBlocks("web", images.web, closedPages),
   });
 }
 
-function serverBlocks(image: string): string {
+/** What a container runs at its start, and for its health. */
+function scripts(name: "api" | "web", before: string): Readonly<Record<string, string>> {
+  return {
+    [`${name}/start.sh`]: fill("start.sh", startTemplate, { before }),
+    [`${name}/health.sh`]: fill("health.sh", healthTemplate, health[name]),
+  };
+}
+
+function serverBlocks(name: "api" | "web", image: string, closed: string): string {
   const { phpSocket } = bacularisImage(image);
-  return fill("nginx.conf", nginxTemplate, { phpSocket, ...certificateTargets });
+  return fill("nginx.conf", nginxTemplate, {
+    phpSocket,
+    phpValues,
+    closed,
+    healthPath: health[name].path,
+    ...certificateTargets,
+  });
 }
 
 function fill(name: string, template: string, values: Readonly<Record<string, unknown>>): string {

@@ -8,6 +8,7 @@ import volumeTemplate from "../../quadlets/vmb.volume" with { type: "text" };
 import type { Site } from "../config/site.ts";
 import { renderTemplate } from "../render/template.ts";
 import { type RenderedTree, renderedTree } from "../render/tree.ts";
+import { plainConfigs, renderedTarget, savedUsers } from "./bacularis.ts";
 import { bacularisImage, imageTag, postgresVolume } from "./image.ts";
 import { bacularisFolders, type SecretReader, secretRecipes } from "./secret_recipe.ts";
 import type { ServiceName } from "./service.ts";
@@ -17,21 +18,29 @@ const volumes: Readonly<Record<string, string>> = {
   "vmb-catalog": "the catalog",
   "vmb-director-work": "state of the Director",
   "vmb-storage-work": "state of the Storage Daemon",
-  "vmb-api-logs": "logs of the Bacularis API",
-  "vmb-api-working": "work files of the Bacularis API",
-  "vmb-web-logs": "logs of the Bacularis web page",
-  "vmb-web-working": "work files of the Bacularis web page",
+  "vmb-web-users": "second factors of the users of Bacularis",
+};
+
+/**
+ * Who reaches whom. The Director and the Storage Daemon are in one that hypervisors reach too; podman keeps the
+ * others from each other, and an internal one has no way out.
+ */
+export const networks: Readonly<
+  Record<string, { readonly purpose: string; readonly options: string }>
+> = {
+  "vmb": { purpose: "the daemons of Bacula", options: "" },
+  "vmb-catalog": {
+    purpose: "the catalog, and who asks it",
+    options: "Internal=true\nOptions=isolate=strict",
+  },
+  "vmb-pages": {
+    purpose: "the web page and its API",
+    options: "Internal=true\nOptions=isolate=strict",
+  },
+  "vmb-web": { purpose: "the web page, as browsers reach it", options: "Options=isolate=strict" },
 };
 
 const { apiConfig, apiLogs, webConfig, webLogs, working } = bacularisFolders;
-
-/** `$` is doubled: systemd would take it for a variable of its own. */
-const healthScript = [
-  "exec 3<>/dev/tcp/127.0.0.1/9098",
-  "{ echo 'GET / HTTP/1.0'; echo; } >&3",
-  "read -r _ status _ <&3",
-  "[[ $$status == [1-5][0-9][0-9] && $$status != 50[234] ]]",
-].join(" && ");
 
 /**
  * Renders the quadlets of the control VM: the network, the volumes and the five containers, below `quadlets/`.
@@ -60,7 +69,6 @@ export function renderQuadlets(site: Site): RenderedTree {
     });
   };
   const texts: Record<string, string> = {
-    "quadlets/vmb.network": fill("vmb.network", networkTemplate, {}),
     "quadlets/vmb-postgres.container": container(
       "vmb-postgres",
       postgresTemplate,
@@ -74,26 +82,28 @@ export function renderQuadlets(site: Site): RenderedTree {
       {
         port: ports.director,
         share: mountFolder(site.nfs.mount),
-        unused: unusedVolumes(images.director, ["/etc/bacula", ...allBacularis]),
+        memory: memoryOf(images.director, { "/run/bacula": "mode=0755" }, allBacularis),
       },
     ),
     "quadlets/vmb-storage.container": container("vmb-storage", storageTemplate, images.storage, {
       port: ports.storage,
       share: mountFolder(site.nfs.mount),
-      unused: unusedVolumes(images.storage, ["/etc/bacula", ...allBacularis]),
+      memory: memoryOf(images.storage, { "/run/bacula": "mode=0755" }, allBacularis),
     }),
     "quadlets/vmb-api.container": container("vmb-api", apiTemplate, images.api, {
-      config: apiConfig,
-      logs: apiLogs,
-      ...webServer(images.api, [webConfig, webLogs]),
+      ...webServer(images.api, "api", apiConfig),
     }),
     "quadlets/vmb-web.container": container("vmb-web", webTemplate, images.web, {
       port: ports.web,
-      config: webConfig,
-      logs: webLogs,
-      ...webServer(images.web, [apiConfig, apiLogs]),
+      savedUsers,
+      ...webServer(images.web, "web", webConfig),
     }),
   };
+  for (const [name, network] of Object.entries(networks)) {
+    texts[`quadlets/${name}.network`] = `${
+      fill(`${name}.network`, networkTemplate, { name, ...network }).trimEnd()
+    }\n`;
+  }
   for (const [name, purpose] of Object.entries(volumes)) {
     texts[`quadlets/${name}.volume`] = fill(`${name}.volume`, volumeTemplate, { name, purpose });
   }
@@ -102,12 +112,23 @@ export function renderQuadlets(site: Site): RenderedTree {
 
 const allBacularis = [apiConfig, apiLogs, webConfig, webLogs, working];
 
-function webServer(image: string, notUsed: readonly string[]) {
+/** Bacularis shows nothing but an error while one of these cannot be written by its user, on either server. */
+const written: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(allBacularis.map((folder) => [folder, "notmpcopyup,size=16m,mode=1777"])),
+  [bacularisFolders.runtime]: "notmpcopyup,size=16m,mode=1777",
+  [bacularisFolders.assets]: "notmpcopyup,size=64m,mode=1777",
+  // What the image has of these belongs to users that nothing here may read as.
+  "/var/log": "notmpcopyup,size=1m,mode=0755",
+};
+
+function webServer(image: string, name: keyof typeof plainConfigs, config: string) {
   return {
-    working,
-    healthScript,
+    rendered: renderedTarget,
     serverBlocks: bacularisImage(image).serverBlocks,
-    unused: unusedVolumes(image, ["/etc/bacula", "/var/lib/bacula", ...notUsed]),
+    configs: plainConfigs[name].map((file) =>
+      `Volume=/etc/vm-backup/${name}/${file}:${config}/${file}:ro,Z`
+    ).join("\n"),
+    memory: memoryOf(image, written, ["/var/lib/bacula"]),
   };
 }
 
@@ -116,14 +137,22 @@ function fill(name: string, template: string, values: Readonly<Record<string, un
 }
 
 /**
- * What an image declares as a volume and nobody mounts gets an anonymous volume at each start. In memory, it
- * costs nothing; of /etc/bacula, scripts included, the image's content is copied there.
+ * What is written, but not kept. So is what an image declares as a volume and nobody mounts: it would get an
+ * anonymous volume at each start. Of /etc/bacula, scripts included, the image's content is copied.
  */
-function unusedVolumes(image: string, folders: readonly string[]): string {
+function memoryOf(
+  image: string,
+  written: Readonly<Record<string, string>>,
+  unused: readonly string[],
+): string {
   const { postgresFolder } = bacularisImage(image);
-  return [...folders, postgresFolder].map((folder) =>
-    folder === "/etc/bacula" ? `Tmpfs=${folder}:mode=0755` : `Tmpfs=${folder}:notmpcopyup,size=1m`
-  ).join("\n");
+  return Object.entries({
+    ...written,
+    "/etc/bacula": "mode=0755",
+    ...Object.fromEntries(
+      [...unused, postgresFolder].map((folder) => [folder, "notmpcopyup,size=1m"]),
+    ),
+  }).map(([folder, options]) => `Tmpfs=${folder}:${options}`).join("\n");
 }
 
 function secretLines(service: ServiceName, image: string): string {

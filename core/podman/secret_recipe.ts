@@ -38,7 +38,12 @@ export const bacularisFolders = {
   webConfig: `${bacularis}/bacularis-web/Web/Config`,
   webLogs: `${bacularis}/bacularis-web/Web/Logs`,
   working: `${bacularis}/bacularis-common/Common/Working`,
+  runtime: "/var/www/bacularis/protected/runtime",
+  assets: "/var/www/bacularis/htdocs/assets",
 } as const;
+
+/** The user that the web page is at its API; Bacularis takes letters and digits only. */
+export const apiUser = "vmb";
 
 /** Where nginx finds its certificate. */
 export const certificateTargets = {
@@ -74,6 +79,13 @@ export const secretRecipes: readonly SecretRecipe[] = [
   },
   rendered("vmb-api-conf", "api/api.conf", "DB_PASSWORD"),
   rendered("vmb-api-users", "api/bacularis.users", "API_PASSWORD"),
+  {
+    name: "vmb-api-login",
+    keys: ["API_PASSWORD"],
+    // For the health check: only with credentials the API shows that it works.
+    source: { kind: "text", text: `${apiUser}:@@API_PASSWORD@@` },
+    mounts: [{ service: "vmb-api", reader: "root" }],
+  },
   rendered("vmb-web-hosts", "web/hosts.conf", "API_PASSWORD"),
   rendered("vmb-web-users", "web/bacularis.users", "BACULARIS_ADMIN_PASSWORD"),
   certificate("vmb-tls-certificate", "certificate"),

@@ -39,7 +39,7 @@ Deno.test("quadlet 5.4.2 finds what is wrong in a unit: the test above would fai
   for (
     const [path, from, to] of [
       ["quadlets/vmb-web.container", "Notify=healthy", "Memory=1g"],
-      ["quadlets/vmb-web.container", "vmb-web-logs.volume", "nowhere.volume"],
+      ["quadlets/vmb-web.container", "vmb-web-users.volume", "nowhere.volume"],
     ] as const
   ) {
     const changed = new Map(tree);
@@ -95,7 +95,8 @@ Deno.test("podman 5.4.2 makes the containers with the options that quadlet gives
     await Deno.mkdir(`${path}/rendered/${name}`, { recursive: true });
     folders[`/etc/vm-backup/${name}`] = `${path}/rendered/${name}`;
   }
-  for (const name of ["api", "web"]) await Deno.mkdir(`${path}/rendered/nginx/${name}`);
+  // Some are mounted by themselves.
+  await write(`${path}/rendered`, renderBacularis(site));
   for (const { name } of secretRecipes) {
     const argv = ["podman", "secret", "create", name, "-"] as const;
     const { code, stderr } = await root.run(argv, { stdin: "SECRETVALUE", folders });
@@ -111,8 +112,25 @@ Deno.test("podman 5.4.2 makes the containers with the options that quadlet gives
   }
   const inspect = ["podman", "inspect", "--type=container", ...services] as const;
   const shown = await root.run(inspect, { folders });
-  const found = JSON.parse(shown.stdout) as { Config: { Env: string[] }; Mounts: unknown[] }[];
+  const found = JSON.parse(shown.stdout) as {
+    readonly Name: string;
+    readonly Config: { readonly Env: readonly string[] };
+    readonly EffectiveCaps: readonly string[] | null;
+    readonly HostConfig: { readonly ReadonlyRootfs: boolean };
+  }[];
   assert.equal(found.length, services.length);
+  const web = ["CAP_CHOWN", "CAP_KILL", "CAP_SETGID", "CAP_SETUID"];
+  const capabilities: Readonly<Record<string, readonly string[]>> = {
+    "vmb-api": web,
+    "vmb-web": web,
+    "vmb-director": ["CAP_DAC_OVERRIDE"],
+    "vmb-storage": ["CAP_DAC_OVERRIDE"],
+    "vmb-postgres": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+  };
+  for (const { Name, EffectiveCaps, HostConfig } of found) {
+    assert.deepEqual([...EffectiveCaps ?? []].sort(), capabilities[Name], Name);
+    assert.equal(HostConfig.ReadonlyRootfs, true, Name);
+  }
   assert.doesNotMatch(shown.stdout, /SECRETVALUE/);
   for (const { Config: { Env } } of found) {
     assert.ok(!Env.some((variable) => /PASSWORD=|SECRET|WEBHOOK/.test(variable)), Env.join());

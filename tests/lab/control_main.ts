@@ -1,8 +1,10 @@
 /**
  * The life of a control VM that systemd booted, by the built program and with stand-in images: deployed, used, killed,
  * broken and mended, rebooted, lost, and made anew from its repository and secrets. It is its own hypervisor.
- * Prints what was done and how long it took. Words choose chapters: `deno task lab:ctl kills reboot`. `LAB_CPUS=1`
- * leaves a core of a small machine alone; it takes twice the time. `LAB_VERBOSE=1` shows what the deploys say.
+ * Prints what was done and how long it took. Words choose chapters: `deno task lab:ctl kills reboot`. `--images site`
+ * takes the images that the site.yaml of `vmb ctl init` names, from their registries, in place of the stand-ins.
+ * `LAB_CPUS=1` leaves a core of a small machine alone; it takes twice the time. `LAB_VERBOSE=1` shows what the deploys
+ * say.
  */
 import { fileURLToPath } from "node:url";
 import { breakAndMend } from "./control_faults.ts";
@@ -17,12 +19,14 @@ import {
   takeOver,
   tearDown,
 } from "./control_life.ts";
-import { type ControlVm, makeShare, openControlVm } from "./control_vm.ts";
+import { usePages } from "./control_pages.ts";
+import { type ControlVm, labImages, makeShare, openControlVm, siteImages } from "./control_vm.ts";
 
 const vmb = fileURLToPath(new URL("../../dist/vmb", import.meta.url));
 const start = performance.now();
 /** What may happen to a control VM that was set up. */
 const chapters: Readonly<Record<string, (vm: ControlVm) => Promise<void>>> = {
+  pages: (vm) => usePages(vm, timed),
   change: (vm) => change(vm, timed),
   "file-daemon": (vm) => restartFileDaemon(vm, timed),
   down: (vm) => hypervisorDown(vm, timed),
@@ -37,12 +41,14 @@ await main();
 
 async function main(): Promise<void> {
   const known = [...Object.keys(chapters), lost];
-  const unknown = Deno.args.find((word) => !known.includes(word));
+  const words = Deno.args.join(" ").replace(/--images site\b/, "").split(" ").filter(Boolean);
+  const images = words.length < Deno.args.length ? await siteImages() : labImages;
+  const unknown = words.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new Error(`No chapter "${unknown}": ${known.join(", ")}`);
-  const chosen = Deno.args.length === 0 ? known : Deno.args;
+  const chosen = words.length === 0 ? known : words;
   await using share = await makeShare();
-  const open = () =>
-    openControlVm({ vmb, share: share.path, cpus: Number(Deno.env.get("LAB_CPUS") ?? 2) });
+  const cpus = Number(Deno.env.get("LAB_CPUS") ?? 2);
+  const open = () => openControlVm({ vmb, share: share.path, cpus, images });
   const saved = await inVm(await timed("boot", open), async (vm) => {
     await setUp(vm, timed);
     for (const [name, chapter] of Object.entries(chapters)) {

@@ -24,7 +24,10 @@ const roots = {
     variant: "apt",
     packages: [
       ...["postgresql-17", "bacula-director", "bacula-director-pgsql", "bacula-sd"],
-      ...["bacula-console", "bacula-common", "nginx-light", "php8.4-fpm", "openssl", "procps"],
+      ...["bacula-console", "bacula-common", "openssl", "procps"],
+      // What the recipe of Bacularis' images installs for its pages.
+      ...["nginx", "sudo", "php-fpm", "php-bcmath", "php-curl", "php-xml", "php-ldap"],
+      ...["php-pgsql", "php-intl", "expect", "gnupg", "openssh-client"],
     ],
   },
   /** QEMU 7.2 of Debian 12 crashes the kernel of the machine under multi-threaded TCG. */

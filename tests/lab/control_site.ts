@@ -2,25 +2,27 @@ import assert from "node:assert/strict";
 import { resourceNames } from "../../core/bacula/names.ts";
 import { services } from "../../core/podman/service.ts";
 import type { Completed } from "../../core/sys/process.ts";
-import { type ControlVm, labImages } from "./control_vm.ts";
+import type { ControlVm } from "./control_vm.ts";
 import { waitFor } from "./wait.ts";
 
 /** Folder of the site's repository, in the control VM. */
 export const repository = "/root/site";
 
-const siteYaml = `name: lab
+function siteYaml({ postgres, director, storage, api, web }: ControlVm["images"]): string {
+  return `name: lab
 control: { host: vmb.lab.example, addresses: [10.0.2.15, 127.0.0.1] }
 time_zone: Etc/UTC
 cycle: { start: Saturday 12:00 }
 nfs: { export: "vmb.lab.example:/srv/share" }
 hypervisors: [{ name: hv1, address: 10.0.2.15 }]
 images:
-  postgres: ${labImages.postgres}
-  director: ${labImages.bacularis}
-  storage: ${labImages.bacularis}
-  api: ${labImages.bacularis}
-  web: ${labImages.bacularis}
+  postgres: ${postgres}
+  director: ${director}
+  storage: ${storage}
+  api: ${api}
+  web: ${web}
 `;
+}
 
 /** What `vmb ctl check` said. */
 export interface CheckAnswer {
@@ -35,7 +37,9 @@ export interface CheckAnswer {
 export async function furnish(vm: ControlVm): Promise<void> {
   await vm.sh("/mnt/lab/vmb hv install");
   await vm.sh("mountpoint -q /mnt/backup || mount /mnt/backup");
-  for (const image of Object.values(labImages)) await vm.sh(`podman image exists ${image}`);
+  for (const image of Object.values(vm.images)) {
+    if (image.startsWith("localhost/")) await vm.sh(`podman image exists ${image}`);
+  }
   await vm.sh(
     "cd /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f id_ed25519 && " +
       "cat id_ed25519.pub >>authorized_keys && ssh-keyscan -t ed25519 10.0.2.15 >known_hosts",
@@ -62,7 +66,7 @@ export async function defineDomain(vm: ControlVm, name: string): Promise<void> {
 /** Makes the repository of the site, as an administrator does. */
 export async function makeRepository(vm: ControlVm): Promise<void> {
   await vm.sh(`vmb ctl init ${repository}`);
-  await vm.write(`${repository}/site.yaml`, siteYaml);
+  await vm.write(`${repository}/site.yaml`, siteYaml(vm.images));
   await vm.write(`${repository}/vm-list.yaml`, "vms:\n  - { name: lab1, hypervisor: hv1 }\n");
   await vm.write(`${repository}/vm-backup.conf`, "MIN_FREE_GB=1\nBANDWIDTH_LIMIT=512K\n");
   await vm.sh(`cd ${repository} && vmb ctl secrets init && vmb ctl certs`);

@@ -1,5 +1,7 @@
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseSite, type Site } from "../../core/config/site.ts";
+import { repositoryFiles } from "../../core/deploy/init_repository.ts";
 import {
   type Argv,
   type Completed,
@@ -15,6 +17,8 @@ import { waitFor } from "./wait.ts";
  * a disk that outlives it. It is lost when it is disposed of, as by a power cut.
  */
 export interface ControlVm extends AsyncDisposable {
+  /** What site.yaml is to name. */
+  readonly images: Site["images"];
   /** Runs a line of its shell as root; a status other than 0 is an error. */
   sh(line: string, options?: RunOptions): Promise<string>;
   /** Like `sh`, whatever the status. */
@@ -24,11 +28,23 @@ export interface ControlVm extends AsyncDisposable {
   up(): Promise<void>;
 }
 
-/** The images that site.yaml names in the lab. */
-export const labImages = {
+const standIn = "localhost/vmb-lab/bacularis:15.0.3-trixie";
+
+/** The images that site.yaml names in the lab: stand-ins, in the store of its second disk. */
+export const labImages: Site["images"] = {
   postgres: "localhost/vmb-lab/postgres:17-lab",
-  bacularis: "localhost/vmb-lab/bacularis:15.0.3-trixie",
-} as const;
+  director: standIn,
+  storage: standIn,
+  api: standIn,
+  web: standIn,
+};
+
+/** The images that `vmb ctl init` begins with; the machine pulls them. */
+export async function siteImages(): Promise<Site["images"]> {
+  const { site } = await parseSite(repositoryFiles["site.yaml"] ?? "", "site.yaml");
+  if (site === undefined) throw new Error("The site.yaml of vmb ctl init has problems");
+  return site.images;
+}
 
 /** No mitigations, which are slow to emulate; no test of the timer, which fails where the emulator is late. */
 const kernelWords = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no " +
@@ -54,10 +70,11 @@ export async function makeShare(): Promise<{ readonly path: string } & AsyncDisp
  * @param cpus a second one halves the time, and needs both cores of a small machine
  */
 export async function openControlVm(
-  { vmb, share, cpus = 2 }: {
+  { vmb, share, cpus = 2, images = labImages }: {
     readonly vmb: string;
     readonly share: string;
     readonly cpus?: number;
+    readonly images?: Site["images"];
   },
 ): Promise<ControlVm> {
   await using undo = new AsyncDisposableStack();
@@ -134,6 +151,7 @@ export async function openControlVm(
   const attempt = (line: string, options: RunOptions = {}) =>
     systemProcesses.run([...ssh, line], { timeoutMs: 1_800_000, ...options });
   const vm: Omit<ControlVm, keyof AsyncDisposable> = {
+    images,
     attempt,
     async sh(line, options) {
       const done = await attempt(line, options);
@@ -165,20 +183,19 @@ export async function openControlVm(
 }
 
 /**
- * A store of podman with one image under all names: a Debian with the programs of the five containers, and with
- * what their entry points are in the lab.
+ * A store of podman with one image under all names: a Debian with the programs of the five containers, with the
+ * folders, owners and checks of Bacularis, and with what their entry points are in the lab.
  */
 async function imageStore(): Promise<string> {
   const root = await controlRoot("image");
-  const parts = ["postgres.sh", "docker-entrypoint.inc", "index.php", "import.sh"];
+  const parts = ["bacularis.sh", "docker-entrypoint.inc", "import.sh", "index.php", "postgres.sh"];
   const texts = parts.map((name) => Deno.readTextFileSync(here(`control/${name}`)));
   const store = `${folder}/store-${digestOf(root, ...texts)}`;
   if (await exists(store)) return store;
-  const [bin, htdocs] = [`${root}/usr/bin`, `${root}/var/www/bacularis/htdocs`];
+  const bin = `${root}/usr/bin`;
   const entry = `${root}/usr/local/bin/docker-entrypoint.sh`;
   await run("install", "-D", "-m", "0755", here("control/postgres.sh"), entry);
-  await run("install", "-m", "0644", here("control/docker-entrypoint.inc"), root);
-  await run("install", "-D", "-m", "0644", here("control/index.php"), `${htdocs}/index.php`);
+  await run("sh", here("control/bacularis.sh"), root, here("control"));
   // Debian's own choose a cluster by Perl, which takes seconds there.
   const clients = ["psql", "pg_isready", "pg_dump", "pg_restore", "createdb"];
   for (const name of [...clients, "pg_ctl", "initdb", "postgres"]) {
@@ -190,7 +207,7 @@ async function imageStore(): Promise<string> {
   await Deno.mkdir(`${store}.new`, { recursive: true });
   await run(
     ...["unshare", "--mount", "sh", here("control/import.sh")] as const,
-    ...[await controlRoot("machine"), `${store}.new`, tar, ...Object.values(labImages)],
+    ...[await controlRoot("machine"), `${store}.new`, tar, labImages.postgres, standIn],
   );
   await Deno.remove(tar);
   await Deno.rename(`${store}.new`, store);

@@ -12,9 +12,9 @@ Deno.test("vmb ctl render writes the tree into the repository, and diff finds it
   assert.deepEqual([rendered.code, rendered.err], [0, ""]);
   assert.match(rendered.out, /^ {2}written bacula\/bacula-dir\.conf$/m);
   assert.match(rendered.out, /^ {2}written quadlets\/vmb-director\.container$/m);
-  assert.ok(rendered.out.endsWith(`${folder}/rendered: 31 files, 31 written, 0 removed\n`));
+  assert.ok(rendered.out.endsWith(`${folder}/rendered: 37 files, 37 written, 0 removed\n`));
   const same = await site.run("ctl", "diff", `${folder}/`);
-  assert.deepEqual(same, { code: 0, out: `${folder}/rendered: 31 files, as rendered\n`, err: "" });
+  assert.deepEqual(same, { code: 0, out: `${folder}/rendered: 37 files, as rendered\n`, err: "" });
   const again = await site.run("ctl", "render", folder, "--json");
   assert.deepEqual(JSON.parse(again.out).written, []);
 });

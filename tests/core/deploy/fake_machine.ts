@@ -7,6 +7,7 @@ import { systemFiles } from "../../../core/sys/files.ts";
 import { systemHost } from "../../../core/sys/host.ts";
 import type { Argv, Completed, Processes, RunOptions } from "../../../core/sys/process.ts";
 import { recordedConsole } from "../bacula/recorded_console.ts";
+import { bacularisAnswer } from "./fake_bacularis.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 
 /** What a service has read: its unit, its secrets and its configuration. */
@@ -81,10 +82,19 @@ export async function openFakeMachine(): Promise<FakeMachine> {
     if (words.startsWith("openssl passwd")) {
       return { stdout: `$6$${argv[4]}$${"x".repeat(86)}\n` };
     }
-    if (words.startsWith("openssl s_client")) return { stdout: "HTTP/1.1 200 OK\r\n" };
+    if (words.startsWith("openssl s_client")) return bacularis(String(stdin));
     if (argv[0] === "timedatectl") return { stdout: "yes\n" };
     if (["journalctl", "/usr/libexec/podman/quadlet", "git", "mount"].includes(argv[0])) return {};
     assert.fail(`No program of a control VM: ${words}`);
+  }
+
+  /** The page takes any password but the image's: in memory, nobody hashes one. */
+  function bacularis(request: string): Partial<Completed> {
+    const apiPassword = fake.secrets.get("vmb-api-login")?.content.split(":")[1] ?? "";
+    const form = new URLSearchParams(request.split("\r\n\r\n")[1]);
+    const given = form.get("ctl0$Main$Password") ?? "";
+    const adminPassword = given === "admin" ? "" : given;
+    return { stdout: bacularisAnswer(request, { apiPassword, adminPassword }) };
   }
 
   async function systemctl([, verb = "", ...rest]: Argv): Promise<Partial<Completed>> {
@@ -294,7 +304,7 @@ export async function openFakeMachine(): Promise<FakeMachine> {
       });
       return await bconsole.run(["bconsole"], { stdin });
     }
-    if (program === "openssl") return { stdout: "HTTP/1.1 401 Unauthorized\r\n" };
+    if (program === "openssl") return bacularis(stdin);
     assert.ok(["dd", "rm", "sh"].includes(program), [program, ...args].join(" "));
     return {};
   }

@@ -36,7 +36,7 @@ Deno.test("healthChecks finds each fault, and fix knows what to do about what it
   }[] = [
     {
       fault: (fake) => fake.started.delete("vmb-web"),
-      failed: ["vmb-web"],
+      failed: ["vmb-web", "api"],
       mends: ["Restart vmb-web"],
     },
     {
@@ -82,7 +82,7 @@ Deno.test("healthChecks finds each fault, and fix knows what to do about what it
           code: 1,
           stderr: "verify error:num=10:certificate has expired\n",
         }),
-      failed: ["web-https"],
+      failed: ["web-https", "web-login"],
       mends: ["Restart vmb-web"],
     },
     {

@@ -93,5 +93,5 @@ Deno.test("volumesToPurge names volumes only for the site that was confirmed", a
     assert.throws(() => volumesToPurge({ ...asked, confirm }), { code: "usage.purge", exit: 2 });
   }
   const volumes = volumesToPurge({ ...asked, confirm: "lab" });
-  assert.ok(volumes.includes("vmb-catalog") && volumes.length === 7, String(volumes));
+  assert.ok(volumes.includes("vmb-catalog") && volumes.length === 4, String(volumes));
 });

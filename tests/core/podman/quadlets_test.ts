@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { sitePlaces } from "../../../core/bacula/places.ts";
 import { renderBacula } from "../../../core/bacula/render_bacula.ts";
 import { ConfigError } from "../../../core/error.ts";
+import { renderBacularis } from "../../../core/podman/bacularis.ts";
 import { renderQuadlets } from "../../../core/podman/quadlets.ts";
 import { bacularisFolders, secretRecipes } from "../../../core/podman/secret_recipe.ts";
 import { services } from "../../../core/podman/service.ts";
@@ -37,13 +38,85 @@ for (const variant of bacularisVariants) {
     for (const path of containers.filter((each) => !each.includes("postgres"))) {
       const targets = valuesOf(tree, path, "Volume").map((value) => value.split(":")[1] ?? "");
       const tmpfs = valuesOf(tree, path, "Tmpfs").map((value) => value.split(":")[0] ?? "");
-      for (const folder of [...family, ...Object.values(bacularisFolders)]) {
+      const { runtime: _, assets: __, ...volumes } = bacularisFolders;
+      for (const folder of [...family, ...Object.values(volumes)]) {
         const times = [...targets, ...tmpfs].filter((target) => target === folder).length;
         assert.equal(times, 1, `${path}: ${folder}`);
       }
     }
   });
 }
+
+for (const variant of bacularisVariants) {
+  Deno.test(`renderQuadlets lets Bacularis write where it wants to, in the ${variant} images`, () => {
+    const tree = renderQuadlets({ ...example, images: imagesOf(variant) });
+    const { working: _, ...folders } = bacularisFolders;
+    for (const [name, config] of [["api", "apiConfig"], ["web", "webConfig"]] as const) {
+      const path = `quadlets/vmb-${name}.container`;
+      const memory = new Map(
+        valuesOf(tree, path, "Tmpfs").map((value) => {
+          const [folder = "", options = ""] = value.split(":");
+          return [folder, options.split(",")] as const;
+        }),
+      );
+      for (const folder of Object.values(folders)) {
+        // Without a mode of its own it would have that of the image's folder, and belong to root; a copy of what
+        // the image has there would bring back its user admin with the password admin.
+        assert.ok(memory.get(folder)?.includes("mode=1777"), `${path}: ${folder}`);
+        assert.ok(memory.get(folder)?.includes("notmpcopyup"), `${path}: ${folder}`);
+      }
+      // Each file of ours lies over it by itself, read-only.
+      const rendered = [...renderBacularis(example).keys()].filter((file) =>
+        file.startsWith(`${name}/`) && !file.endsWith(".sh") && file !== "web/users.conf"
+      );
+      const targets = [
+        ...valuesOf(tree, path, "Volume").map((value) => value.split(":").slice(1).join(":")),
+        ...valuesOf(tree, path, "Secret").map((value) => /target=([^,]*)/.exec(value)?.[1] ?? ""),
+      ];
+      for (const file of rendered) {
+        const target = `${bacularisFolders[config]}/${file.split("/")[1]}`;
+        assert.ok(targets.some((each) => each === target || each === `${target}:ro,Z`), target);
+      }
+    }
+  });
+}
+
+Deno.test("renderQuadlets gives no container a privilege or a place to write but those that it names", () => {
+  const tree = renderQuadlets(example);
+  const capabilities: Readonly<Record<string, string>> = {
+    "vmb-postgres": "CHOWN DAC_OVERRIDE FOWNER SETGID SETUID",
+    "vmb-director": "DAC_OVERRIDE",
+    "vmb-storage": "DAC_OVERRIDE",
+    "vmb-api": "CHOWN KILL SETGID SETUID",
+    "vmb-web": "CHOWN KILL SETGID SETUID",
+  };
+  for (const name of services) {
+    const path = `quadlets/${name}.container`;
+    assert.deepEqual(valuesOf(tree, path, "DropCapability"), ["all"], name);
+    assert.deepEqual(valuesOf(tree, path, "AddCapability"), [capabilities[name]], name);
+    assert.deepEqual(valuesOf(tree, path, "ReadOnly"), ["true"], name);
+    assert.deepEqual(valuesOf(tree, path, "NoNewPrivileges"), ["true"], name);
+  }
+});
+
+Deno.test("renderQuadlets lets only those reach the catalog and the API who must", () => {
+  const tree = renderQuadlets(example);
+  const members = (network: string) =>
+    services.filter((name) =>
+      valuesOf(tree, `quadlets/${name}.container`, "Network").includes(`${network}.network`)
+    );
+  assert.deepEqual(members("vmb-catalog"), ["vmb-postgres", "vmb-director", "vmb-api"]);
+  assert.deepEqual(members("vmb-pages"), ["vmb-api", "vmb-web"]);
+  assert.deepEqual(members("vmb-web"), ["vmb-web"]);
+  assert.deepEqual(members("vmb"), ["vmb-director", "vmb-storage"]);
+  for (const network of ["vmb-catalog", "vmb-pages"]) {
+    assert.deepEqual(valuesOf(tree, `quadlets/${network}.network`, "Internal"), ["true"]);
+  }
+  for (const network of ["vmb-catalog", "vmb-pages", "vmb-web"]) {
+    const options = valuesOf(tree, `quadlets/${network}.network`, "Options");
+    assert.deepEqual(options, ["isolate=strict"], network);
+  }
+});
 
 Deno.test("renderQuadlets hands podman the tag and the digest of an image as they stand", () => {
   const digest = `@sha256:${"0".repeat(64)}`;

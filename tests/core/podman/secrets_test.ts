@@ -80,7 +80,10 @@ Deno.test("secretChanges finds the secrets that hold a changed password, and onl
   const changed = (await secretChanges(podman, after)).filter(({ state }) => state !== "same");
   assert.deepEqual(
     changed.map(({ secret, state }) => [secret.recipe.name, state]),
-    [["vmb-api-users", "changed"], ["vmb-web-hosts", "changed"], ["vmb-tls-key", "changed"]],
+    ["vmb-api-users", "vmb-api-login", "vmb-web-hosts", "vmb-tls-key"].map((name) => [
+      name,
+      "changed",
+    ]),
   );
 });
 

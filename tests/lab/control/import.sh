@@ -23,6 +23,10 @@ exec chroot . sh -eu -c '
 umount --lazy /tmp/old
 podman() { command podman --root /tmp/store --storage-driver overlay "$@"; }
 first=$1
-podman import --quiet --change "ENTRYPOINT [\"/usr/local/bin/docker-entrypoint.sh\"]" /tmp/image.tar "$first"
+www=/var/www/bacularis/protected/vendor/bacularis
+volumes="/var/lib/postgresql /etc/bacula /var/lib/bacula $www/bacularis-api/API/Config $www/bacularis-api/API/Logs
+  $www/bacularis-web/Web/Config $www/bacularis-web/Web/Logs $www/bacularis-common/Common/Working"
+podman import --quiet --change "ENTRYPOINT [\"/usr/local/bin/docker-entrypoint.sh\"]" --change "ENV PHP_VERSION=8.4" \
+  --change "ENV WEB_USER=www-data" $(printf -- "--change VOLUME=%s " $volumes) /tmp/image.tar "$first"
 for name; do podman tag "$first" "$name"; done
 ' sh "$@"

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Stands in for the entry point of PostgreSQL's image: makes the cluster and the database once, then is the server.
 set -eu
+# The first word is the program.
+[ "${1-}" != postgres ] || shift
 data=/var/lib/postgresql/data
 as() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
 install -d -o postgres -g postgres -m 0700 "$data"
@@ -17,4 +19,4 @@ if [ ! -s "$data/PG_VERSION" ]; then
   createdb -U "$POSTGRES_USER" --template=template0 "$POSTGRES_DB"
   as pg_ctl -D "$data" -m fast -w stop
 fi
-exec setpriv --reuid=postgres --regid=postgres --init-groups postgres -D "$data" -c "listen_addresses=*"
+exec setpriv --reuid=postgres --regid=postgres --init-groups postgres -D "$data" -c "listen_addresses=*" "$@"
