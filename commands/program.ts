@@ -17,6 +17,7 @@ import { secretsCheckCommand } from "./ctl/secrets/check.ts";
 import { secretsInitCommand } from "./ctl/secrets/init.ts";
 import { secretsRotateCommand } from "./ctl/secrets/rotate.ts";
 import { teardownCommand } from "./ctl/teardown.ts";
+import { tellCommand } from "./ctl/tell.ts";
 import { backupCommand } from "./hv/backup.ts";
 import { cancelCommand } from "./hv/cancel.ts";
 import { checkCommand } from "./hv/check.ts";
@@ -109,6 +110,7 @@ function wholeProgram(context: CommandContext): Command {
   add(ctl, deployCommand(context));
   add(ctl, checkSiteCommand(context));
   add(ctl, fixCommand(context));
+  add(ctl, tellCommand(context));
   add(ctl, teardownCommand(context));
 
   const config = newCommand("config", {

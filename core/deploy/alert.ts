@@ -62,6 +62,34 @@ export async function alertNotRun(
   }
 }
 
+/**
+ * Remembers that Slack was told of a check that fails before the check itself found it, so that it does not tell the
+ * same again at once.
+ */
+export async function noteTold(
+  system: Pick<System, "clock" | "files">,
+  state: string,
+  names: readonly string[],
+): Promise<void> {
+  const last = await lastAlert(system, alertPath(state));
+  const failed = [...new Set([...last.failed, ...names])].sort();
+  await remember(system, state, failed);
+}
+
+function alertPath(state: string): string {
+  return `${state}/alert.json`;
+}
+
+async function remember(
+  { clock, files }: Pick<System, "clock" | "files">,
+  state: string,
+  failed: readonly string[],
+): Promise<void> {
+  await files.makeFolder(state, { mode: 0o700 });
+  const told: LastAlert = { failed, time: clock.now().getTime() };
+  await files.write(alertPath(state), `${JSON.stringify(told)}\n`, { mode: 0o600 });
+}
+
 interface AlertOptions {
   readonly webhook: string;
   /** Folder in which vmb remembers what it told. */
@@ -75,17 +103,13 @@ async function tellNews(
   message: SlackMessage,
   { webhook, state, report }: AlertOptions,
 ): Promise<boolean> {
-  const { clock, files } = system;
-  const path = `${state}/alert.json`;
-  const last = await lastAlert(system, path);
-  const now = clock.now().getTime();
+  const last = await lastAlert(system, alertPath(state));
+  const now = system.clock.now().getTime();
   const same = JSON.stringify(last.failed) === JSON.stringify(names);
   if (same && (names.length === 0 || now - last.time < repeatMs)) return false;
   const sent = await sendToSlack(system, webhook, message, report);
   if (!sent) return false;
-  await files.makeFolder(state, { mode: 0o700 });
-  const told: LastAlert = { failed: names, time: now };
-  await files.write(path, `${JSON.stringify(told)}\n`, { mode: 0o600 });
+  await remember(system, state, names);
   return true;
 }
 

@@ -11,6 +11,7 @@ import { type DeploySources, type Desired, digest } from "./desired.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import { type DeployPlan, type ServiceChange, shareTimeoutMs } from "./plan.ts";
 import { type DeployRecord, writeRecord } from "./record.ts";
+import { notesFolder } from "./tell_failures.ts";
 import { changeUnit, enableUnit, reloadUnits } from "./units.ts";
 
 export interface ApplyContext {
@@ -64,6 +65,8 @@ export async function applyPlan(
   await save(pending(record, plan));
   const share = shareFiles(files, desired.site.nfs.mount, shareTimeoutMs);
   for (const folder of plan.folders) await share.makeFolder(folder, { mode: 0o750 });
+  // Podman refuses to mount a folder that is not there; the Director's hook writes into it.
+  await files.makeFolder(notesFolder(places.state).untold, { mode: 0o700 });
   for (const { path, file } of plan.files) {
     if (file === undefined) {
       await files.remove(path);
@@ -95,7 +98,7 @@ export async function applyPlan(
   for (const service of plan.services) {
     if (service !== database) await change(service);
   }
-  for (const timer of plan.timers) await enableUnit(machine, places, timer);
+  for (const unit of plan.triggers) await enableUnit(machine, places, unit);
   return record;
 
   async function change(planned: ServiceChange): Promise<void> {

@@ -9,7 +9,7 @@ export function describePlan(plan: DeployPlan) {
     links: plan.links,
     secrets: plan.secrets.map(({ secret, state }) => ({ name: secret.recipe.name, state })),
     services: plan.services,
-    timers: plan.timers,
+    triggers: plan.triggers,
     reloadUnits: plan.reloadUnits,
     databasePassword: plan.databasePassword,
     catalog: plan.catalog,
@@ -37,7 +37,7 @@ export function showPlan(plan: DeployPlan): string {
     ...services.map(({ service, action, because }) =>
       `  ${action} ${service}: ${because.join(", ")}\n`
     ),
-    ...plan.timers.map((timer) => `  enable ${timer}\n`),
+    ...plan.triggers.map((unit) => `  enable ${unit}\n`),
     ...plan.untested && services.length === 0 ? ["  try what was deployed\n"] : [],
   ].join("");
 }

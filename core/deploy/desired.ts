@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import checkService from "../../templates/deploy/vmb-check.service" with { type: "text" };
 import checkTimer from "../../templates/deploy/vmb-check.timer" with { type: "text" };
+import tellPath from "../../templates/deploy/vmb-tell.path" with { type: "text" };
+import tellService from "../../templates/deploy/vmb-tell.service" with { type: "text" };
 import type { Site } from "../config/site.ts";
 import { type PodmanSecret, podmanSecrets, secretFingerprint } from "../podman/secrets.ts";
 import { type ServiceName, services } from "../podman/service.ts";
@@ -10,6 +12,7 @@ import type { RenderedFile, RenderedTree } from "../render/tree.ts";
 import type { Secrets } from "../secrets/secret_key.ts";
 import type { ControlPlaces } from "./places.ts";
 import type { ServiceRecord } from "./record.ts";
+import { notesFolder } from "./tell_failures.ts";
 
 /** What a deploy is made from. */
 export interface DeploySources {
@@ -43,12 +46,13 @@ export interface Desired {
   readonly secrets: readonly PodmanSecret[];
   readonly services: readonly DesiredService[];
   readonly databasePassword: string;
-  readonly timers: readonly string[];
+  /** Units of vmb that start others: by the clock, or because something is there. */
+  readonly triggers: readonly string[];
   readonly repositoryLink: { readonly path: string; readonly target: string };
 }
 
-/** The unit that looks after the site between deploys. */
-export const checkTimerUnit = "vmb-check.timer";
+/** They look after the site between deploys, and tell Slack of jobs that failed. */
+export const triggerUnits = ["vmb-check.timer", "vmb-tell.path"] as const;
 
 /** Tells what a control VM shall be like. */
 export function desiredState(sources: DeploySources, places: ControlPlaces): Desired {
@@ -61,7 +65,7 @@ export function desiredState(sources: DeploySources, places: ControlPlaces): Des
     secrets,
     services: services.map((name) => desiredService(name, sources, secrets, places)),
     databasePassword: digest(sources.secrets.get("DB_PASSWORD") ?? ""),
-    timers: [checkTimerUnit],
+    triggers: triggerUnits,
     repositoryLink: { path: places.repository, target: sources.repository },
   };
 }
@@ -89,7 +93,9 @@ function installedFiles(
       mode: 0o644,
     });
   unit("vmb-check.service", checkService, { site: site.name, repository, vmb });
-  unit(checkTimerUnit, checkTimer, { site: site.name });
+  unit("vmb-check.timer", checkTimer, { site: site.name });
+  unit("vmb-tell.service", tellService, { site: site.name, repository, vmb });
+  unit("vmb-tell.path", tellPath, { site: site.name, untold: notesFolder(places.state).untold });
   return files;
 }
 

@@ -179,7 +179,7 @@ async function drift({ system, places, sources }: HealthContext): Promise<CheckV
     ...plan.secrets.map(({ secret, state }) => `secret ${secret.recipe.name} (${state})`),
     ...plan.services.filter(({ action }) => action !== "start")
       .map(({ service, because }) => `${service}: ${because.join(", ")}`),
-    ...plan.timers.map((timer) => `${timer} does not run`),
+    ...plan.triggers.map((unit) => `${unit} does not run`),
   ];
   const hint = "See it with: vmb ctl deploy --dry-run";
   if (different.length > 0) {

@@ -34,14 +34,14 @@ export interface DeployPlan {
   readonly catalog: boolean;
   /** In the order in which they are done. */
   readonly services: readonly ServiceChange[];
-  readonly timers: readonly string[];
+  readonly triggers: readonly string[];
   /** Whether an earlier deploy ended before its smoke test had passed. */
   readonly untested: boolean;
 }
 
 export function isEmptyPlan(plan: DeployPlan): boolean {
-  const { images, folders, files, links, secrets, services, timers } = plan;
-  const lists = [images, folders, files, links, secrets, services, timers];
+  const { images, folders, files, links, secrets, services, triggers } = plan;
+  const lists = [images, folders, files, links, secrets, services, triggers];
   return lists.every(({ length }) => length === 0) &&
     !plan.reloadUnits && !plan.databasePassword && !plan.catalog && !plan.untested;
 }
@@ -64,7 +64,7 @@ export async function planDeploy(
   const secrets = (await secretChanges(processes, desired.secrets))
     .filter(({ state }) => state !== "same");
   const units = desired.services.map(({ name }) => `${name}.service`);
-  const states = await unitStates(machine, places, [...units, ...desired.timers]);
+  const states = await unitStates(machine, places, [...units, ...desired.triggers]);
   const services = desired.services.flatMap((service): readonly ServiceChange[] => {
     const active = states.get(`${service.name}.service`)?.active ?? "";
     const change = serviceChange(service, active, { changes, secrets, record, redeploy });
@@ -85,8 +85,8 @@ export async function planDeploy(
     databasePassword: record.databasePassword !== desired.databasePassword,
     catalog: !record.catalog,
     services,
-    timers: desired.timers.filter((timer) => {
-      const state = states.get(timer);
+    triggers: desired.triggers.filter((unit) => {
+      const state = states.get(unit);
       return state?.active !== "active" || state.file !== "enabled";
     }),
     untested: !record.tested,

@@ -7,7 +7,7 @@ import { secretRecipes } from "../podman/secret_recipe.ts";
 import { services } from "../podman/service.ts";
 import { runOk } from "../sys/process.ts";
 import { assertIdle } from "./apply.ts";
-import { checkTimerUnit, digest } from "./desired.ts";
+import { digest, triggerUnits } from "./desired.ts";
 import { withDeployLock } from "./deploy.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import { emptyRecord, readRecord, recordPath, writeRecord } from "./record.ts";
@@ -46,7 +46,7 @@ export async function teardown(
     // Whatever happens from here on, the next deploy starts everything anew.
     const { repositories } = record;
     await writeRecord(files, places.state, { ...emptyRecord, files: record.files, repositories });
-    await disableUnit(machine, places, checkTimerUnit);
+    for (const unit of triggerUnits) await disableUnit(machine, places, unit);
     const units = services.map((name) => `${name}.service`);
     const states = await unitStates(machine, places, units);
     for (const unit of units.toReversed()) {

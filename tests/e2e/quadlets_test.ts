@@ -82,13 +82,15 @@ Deno.test("podman 5.4.2 makes the containers with the options that quadlet gives
   const { path } = folder;
   const site = { ...example, nfs: { ...example.nfs, mount: "/tmp/share" } };
   const root = await podmanRoot();
-  for (const made of ["containers", "rootfs", "share/metadata/bacula/catalog"]) {
+  const notes = "states/vm-backup/control/failed";
+  for (const made of ["containers", "rootfs", "share/metadata/bacula/catalog", notes]) {
     await Deno.mkdir(`${path}/${made}`, { recursive: true });
   }
   const folders: Record<string, string> = {
     "/var/lib/containers": `${path}/containers`,
     "/tmp/rootfs": `${path}/rootfs`,
     "/tmp/share": `${path}/share`,
+    "/tmp/states": `${path}/states`,
     "/usr/share/zoneinfo": "/usr/share/zoneinfo",
   };
   for (const name of ["bacula", "api", "web", "nginx"]) {
@@ -227,7 +229,9 @@ Deno.test("podman 5.4.2 stores the secrets, and a second time changes none", asy
 function createOptions(command: string): readonly string[] {
   const words = [...command.matchAll(/"((?:\\.|[^"\\])*)"|\S+/g)].map(([word, quoted]) =>
     quoted === undefined ? word : quoted.replace(/\\(.)/g, "$1")
-  ).map((word) => word.replaceAll("$$", "$").replaceAll("%%", "%"));
+  ).map((word) =>
+    word.replaceAll("$$", "$").replaceAll("%%", "%").replace(/^%S\//, "/tmp/states/")
+  );
   const options: string[] = [];
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? "";

@@ -39,8 +39,8 @@ export async function setUp(vm: ControlVm, timed: Timed): Promise<void> {
   await timed("push", () => push(vm, "--yes"));
   await timed("second push", async () => assert.match(await push(vm), /^hv1 +no changes/m));
   assert.equal(
-    (await vm.sh("systemctl is-active vmb-recover.timer vmb-check.timer")).trim(),
-    "active\nactive",
+    (await vm.sh("systemctl is-active vmb-recover.timer vmb-check.timer vmb-tell.path")).trim(),
+    "active\nactive\nactive",
   );
   await timed("check", () => assertWell(vm));
   await timed("jobs", () => runJobs(vm, "lab1"));

@@ -112,5 +112,5 @@ export async function assertDeployed(fake: FakeMachine): Promise<void> {
   assert.equal(fake.started.get("vmb-storage")?.config, read("bacula/bacula-sd.conf"));
   assert.equal(fake.database.password, sources.secrets.get("DB_PASSWORD"));
   assert.notEqual(fake.database.version, undefined);
-  assert.deepEqual([...fake.enabled], ["vmb-check.timer"]);
+  assert.deepEqual([...fake.enabled].sort(), ["vmb-check.timer", "vmb-tell.path"]);
 }

@@ -277,7 +277,7 @@ async function everyKill(
     await assertDeployed(fake);
     assert.equal((await deployTo(fake)).kind, "nothing", `after a kill at step ${step}`);
     const left = await Array.fromAsync(Deno.readDir(fake.at("/var/lib/vm-backup/control")));
-    assert.deepEqual(left.map(({ name }) => name).sort(), ["deployed.json", "lock"]);
+    assert.deepEqual(left.map(({ name }) => name).sort(), ["deployed.json", "failed", "lock"]);
     assert.ok(await Deno.stat(fake.at(repository)));
   }
 }
