@@ -76,6 +76,14 @@ async function crossCheck(
   const listed = items(document.data, ["vms"]);
   const known = site.hypervisors.map(({ name }) => name);
   const problems: ConfigProblem[] = [];
+  // A list that is commented out, or was emptied by accident, would leave a site without backups.
+  if (vms.length === 0 && !Array.isArray(property(document.data, "vms"))) {
+    problems.push({
+      source: list.path,
+      message: "No VM is listed: the file is empty, or all of it is commented out",
+      hint: "List the VMs under vms:, or write vms: [] for a site that has none",
+    });
+  }
 
   function place(index: number, key: string) {
     return document.place(["vms", index, key], "value");

@@ -22,6 +22,8 @@ Deno.test("vmb ctl init makes a repository that is valid, and git ignores its se
     made.files,
     Object.keys(repositoryFiles).map((path) => ({ path, made: true })),
   );
+  await assert.rejects(loadInventory(realSystem.files, site), /No VM is listed/);
+  await listNone(site);
   assert.equal((await loadInventory(realSystem.files, site)).site.name, "Example lab");
 
   assert.equal((await vmb("ctl", "secrets", "init", site)).code, 0);
@@ -38,6 +40,11 @@ Deno.test("vmb ctl init makes a repository that is valid, and git ignores its se
     [...Object.keys(repositoryFiles), "tls/cert.pem"].sort(),
   );
 });
+
+/** Says that no VM is listed on purpose: the example of `vmb ctl init` is all comments. */
+async function listNone(folder: string): Promise<void> {
+  await Deno.writeTextFile(`${folder}/vm-list.yaml`, "vms: []\n");
+}
 
 Deno.test("vmb ctl init overwrites nothing, and adds what is missing", async () => {
   await using folder = await temporaryFolder();
@@ -100,6 +107,7 @@ Deno.test("vmb ctl render writes no secret into any file", async () => {
   for (const words of [["init"], ["secrets", "init"], ["certs"], ["render"]]) {
     const { code, err } = await vmb("ctl", ...words, path);
     assert.equal(code, 0, err);
+    await listNone(path);
   }
   const secrets = await loadSecrets(realSystem.files, `${path}/secrets.conf`);
   const key = await Deno.readTextFile(certificatePaths(path).key);
@@ -171,6 +179,7 @@ Deno.test("vmb ctl certs asks on a terminal, and without one names both flags", 
   await using folder = await temporaryFolder();
   const { path } = folder;
   await vmb("ctl", "init", path);
+  await listNone(path);
   const { certificate } = certificatePaths(path);
   const made = await vmb("ctl", "certs", path, "--keep");
   assert.equal(made.code, 0, made.err);
@@ -199,6 +208,7 @@ Deno.test("vmb ctl certs --keep exits 6 for a certificate of other names", async
   await using folder = await temporaryFolder();
   const { path } = folder;
   await vmb("ctl", "init", path);
+  await listNone(path);
   await vmb("ctl", "certs", path);
   const site = await Deno.readTextFile(`${path}/site.yaml`);
   await Deno.writeTextFile(`${path}/site.yaml`, site.replace("backup.example", "other.example"));

@@ -7,7 +7,18 @@ Deno.test("loadInventory reads both files of a repository", async () => {
   const { site, vms } = await loadTexts({ site: smallSite, list });
   assert.equal(site.name, "lab");
   assert.deepEqual(vms.map(({ name, priority }) => [name, priority]), [["a", 2], ["b", 100]]);
-  assert.deepEqual((await loadTexts({ site: smallSite, list: "" })).vms, []);
+  assert.deepEqual((await loadTexts({ site: smallSite, list: "vms: []" })).vms, []);
+});
+
+Deno.test("loadInventory takes an empty list, or one that is commented out, for no list", async () => {
+  for (const list of ["", "vms:\n", "# vms:\n#  - { name: a, hypervisor: hv1 }\n", "{}"]) {
+    const [problem = "", ...others] = await problemsOfTexts({ site: smallSite, list });
+    assert.match(
+      problem,
+      /^vm-list.yaml: No VM is listed: .* \| List the VMs .* or write vms: \[\]/,
+    );
+    assert.deepEqual(others, []);
+  }
 });
 
 Deno.test("loadInventory says which file is not there", async () => {
