@@ -2,6 +2,7 @@ import { exitCodes, VmbError } from "../../core/error.ts";
 import type { Terminal } from "../../core/sys/terminal.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { warnOfClockChange } from "./clock_warning.ts";
 import { monitorOf } from "./console_options.ts";
 import { repositoryFolder } from "./repository_folder.ts";
 
@@ -28,6 +29,7 @@ export function deployCommand(context: CommandContext) {
       const repository = await repositoryFolder(system, dir);
       const { loadSources } = await import("../../core/deploy/load_sources.ts");
       const { sources } = await loadSources(system, repository, report);
+      warnOfClockChange(context, sources.site);
       const { deploy } = await import("../../core/deploy/deploy.ts");
       const { describePlan, showPlan } = await import("../../core/deploy/describe_plan.ts");
       const { kind, plan, preflight, smoke } = await deploy(system, sources, {

@@ -1,5 +1,6 @@
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
+import { warnOfClockChange } from "./clock_warning.ts";
 import { renderedFolder, repositoryArgument } from "./repository_argument.ts";
 
 export function renderCommand(context: CommandContext) {
@@ -14,6 +15,7 @@ export function renderCommand(context: CommandContext) {
       const { files } = context.system;
       const { loadInventory } = await import("../../core/config/inventory.ts");
       const inventory = await loadInventory(files, dir);
+      warnOfClockChange(context, inventory.site);
       const { renderAll } = await import("../../core/deploy/render_site.ts");
       const tree = await renderAll(files, inventory);
       const { writeTree } = await import("../../core/render/write_tree.ts");

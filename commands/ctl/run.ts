@@ -1,5 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Job } from "../../core/bacula/job.ts";
+import { madeBackup } from "../../core/bacula/job_state.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -16,7 +17,7 @@ export function runCommand(context: CommandContext) {
     exits: {
       0: "queued; with --wait: the job ended well",
       1: "failed; with --wait: the job failed or was canceled",
-      3: "with --wait: the job ended with warnings",
+      3: "with --wait: the job ended with warnings, or the VM is backed up but Bacula did not record it",
       10: "no such VM, or the Director has no job for it yet",
       11: "a job of this VM waits or runs",
     },
@@ -72,6 +73,8 @@ const words = {
   active: "goes on",
   ok: "ended well",
   warnings: "ended with warnings",
+  unrecorded: "made the backup, but Bacula could not record it",
+  superseded: "did not begin, for another job of the VM runs",
   failed: "failed",
   canceled: "was canceled",
 } as const;
@@ -84,7 +87,7 @@ function assertEndedWell(vm: string, { id, result }: Job): void {
   if (result === "ok") return;
   throw new VmbError(`Job ${id} of VM "${vm}" ${words[result]}`, {
     code: `job.${result}`,
-    exit: result === "warnings" ? exitCodes.partial : exitCodes.failed,
+    exit: madeBackup(result) ? exitCodes.partial : exitCodes.failed,
     hint: `Its messages: vmb ctl log ${id}`,
   });
 }

@@ -5,6 +5,7 @@ import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
 import { positiveNumber } from "../positive_number.ts";
+import { warnOfClockChange } from "./clock_warning.ts";
 import { consoleOf, consoleOption, inventoryOf, repositoryOption } from "./console_options.ts";
 import { jobDuration, localTime } from "./job_time.ts";
 
@@ -26,13 +27,18 @@ export function scheduleCommand(context: CommandContext) {
     .option("--json", "print it as JSON")
     .action(async (options) => {
       const inventory = await inventoryOf(context, options);
+      warnOfClockChange(context, inventory.site);
       const { forecast } = await import("../../core/bacula/forecast.ts");
       const { jobHistory } = await import("../../core/bacula/job_history.ts");
       const { scheduledJobs } = await import("../../core/bacula/scheduled_jobs.ts");
       const { timeZone } = inventory.site;
       const bconsole = consoleOf(context, options);
       const history = await jobHistory(bconsole, { days: historyDays, timeZone });
-      const cycles = forecast(await scheduledJobs(bconsole, options.days), history, inventory);
+      const scheduled = await scheduledJobs(bconsole, options.days, {
+        site: inventory.site,
+        now: context.system.clock.now(),
+      });
+      const cycles = forecast(scheduled, history, inventory);
       context.result(
         options.json,
         { cycles },

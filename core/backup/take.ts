@@ -6,7 +6,7 @@ import { captureSnapshot } from "../capture/snapshot.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { versions } from "../libvirt/domain_info.ts";
-import { alsoFailed, toVmbError, type VmbError } from "../error.ts";
+import { toVmbError, VmbError } from "../error.ts";
 import type { Journal } from "../journal/journal.ts";
 import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
@@ -101,7 +101,7 @@ export async function takeBackup(
     await capture.assertWhole();
   } catch (error) {
     phases.begin("release", `Releasing "${entry.name}"`);
-    throw await withCleanup(error, () => capture.release());
+    throw await alsoFailed(error, () => capture.release());
   }
   phases.begin("release", `Releasing "${entry.name}"`);
   await capture.release();
@@ -132,13 +132,14 @@ export async function takeBackup(
 }
 
 /** Runs a cleanup after an error; if it fails too, both are told. */
-async function withCleanup(thrown: unknown, cleanup: () => Promise<void>): Promise<VmbError> {
+async function alsoFailed(thrown: unknown, cleanup: () => Promise<void>): Promise<VmbError> {
   const error = toVmbError(thrown);
   try {
     await cleanup();
     return error;
   } catch (second) {
-    return alsoFailed(error, toVmbError(second));
+    const { message, hint } = toVmbError(second);
+    return new VmbError(`${error.message}; and then: ${message}`, { ...error, hint });
   }
 }
 

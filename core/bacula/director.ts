@@ -37,11 +37,12 @@ export function directorResources(
     ...site.hypervisors.map(({ name }) => proofFileSet(site, name)),
     ...ordered.map((vm) => vmFileSet(site, vm)),
     vmDefaults(site),
-    ...ordered.map((vm) => vmJob(vm, places)),
+    // First: sessions of consoles take its messages.
+    restoreJob(first, places),
+    ...ordered.map((vm) => vmJob(site, vm, places)),
     ...site.hypervisors.map((hypervisor) => testRestoreJob(site, hypervisor, places)),
     catalogJob(first, places),
     summaryJob(first, places),
-    restoreJob(first, places),
     ...directorConsoles(places),
   ];
 }

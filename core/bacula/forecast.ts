@@ -2,6 +2,7 @@ import type { Inventory } from "../config/inventory.ts";
 import type { PastJob } from "./job_history.ts";
 import { vmOfJob } from "./run_job.ts";
 import type { ScheduledJob } from "./scheduled_jobs.ts";
+import { priorities } from "./service_jobs.ts";
 
 /** A job that will run, and what is expected of it. */
 export interface ForecastJob extends ScheduledJob {
@@ -41,6 +42,9 @@ export function forecast(
       vm: vmOfJob(inventory, job.job) ?? null,
       expectedSeconds: expectedSeconds(job, history),
     }));
+    const order = new Map(inventory.vms.map(({ name, priority }) => [name, priority]));
+    const place = ({ vm }: Expected) => (vm === null ? undefined : order.get(vm)) ?? 0;
+    expected.sort((a, b) => a.priority - b.priority || place(a) - place(b));
     const jobs = inOrder(expected, time, concurrency);
     const ofVms = jobs.filter(({ vm }) => vm !== null);
     const end = Math.max(...ofVms.map(({ endsAt }) => endsAt.getTime()));
@@ -81,24 +85,21 @@ function expectedSeconds(
 type Expected = Omit<ForecastJob, "beginsAt" | "endsAt">;
 
 /**
- * Lets the jobs run as the rendered Director does: by priority, at most `concurrency` of them at once and one
- * on each hypervisor; jobs that back up no VM run alone, after all with a better priority.
+ * Lets the jobs run as the Director's queue does (dird/jobq.c): at most `concurrency` of them at once, and one on
+ * each hypervisor. Those that wait are looked at by priority; beside a job that runs begins one of its priority, or
+ * a better one when both may mix; the first that may not holds all after it.
  */
 function inOrder(
   jobs: readonly Expected[],
   start: number,
   concurrency: number,
 ): readonly ForecastJob[] {
-  const waiting = jobs.toSorted((a, b) => a.priority - b.priority);
+  const waiting = [...jobs];
   const begun: ForecastJob[] = [];
   let now = start;
   while (waiting.length > 0) {
     const running = begun.filter(({ endsAt }) => endsAt.getTime() > now);
-    const next = waiting.findIndex((job, index) =>
-      job.vm === null ? index === 0 && running.length === 0 : waiting[0]?.vm !== null &&
-        running.length < concurrency &&
-        running.every(({ client }) => client !== job.client)
-    );
+    const next = running.length < concurrency ? startable(waiting, running) : -1;
     if (next === -1) {
       now = Math.min(...running.map(({ endsAt }) => endsAt.getTime()));
       continue;
@@ -109,4 +110,18 @@ function inOrder(
     }
   }
   return begun;
+}
+
+function startable(waiting: readonly Expected[], running: readonly Expected[]): number {
+  const lead = running[0]?.priority ?? waiting[0]?.priority ?? 0;
+  // Both have `mixedPriority`.
+  const mixing = running.length > 0 &&
+    running.every(({ vm, priority }) => vm !== null || priority === priorities.testRestore);
+  for (const [index, job] of waiting.entries()) {
+    const better = job.vm !== null && job.priority < lead && mixing;
+    if (job.priority !== lead && !better) return -1;
+    // A job of the Director alone has no client.
+    if (job.client === "" || running.every(({ client }) => client !== job.client)) return index;
+  }
+  return -1;
 }

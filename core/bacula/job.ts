@@ -3,6 +3,7 @@ import type { Bconsole } from "./bconsole.ts";
 import { consoleLine } from "./console_line.ts";
 import { parseLongList } from "./console_records.ts";
 import { type LogEntry, parseJobLog } from "./job_log.ts";
+import { jobNote } from "./job_note.ts";
 import { jobLevel, type JobResult, jobResult, parseCount } from "./job_state.ts";
 
 /** A job, as the catalog has it. */
@@ -43,6 +44,12 @@ export async function getJob(bconsole: Bconsole, id: number): Promise<Job> {
     exit: exitCodes.notFound,
     hint: "List those of the last days: vmb ctl jobs --days 30",
   });
+}
+
+/** A job that has ended, with what its messages say of its result. */
+export function withMessages(job: Job, log: readonly LogEntry[]): Job {
+  const note = jobNote(log.map(({ text }) => text));
+  return { ...job, result: jobResult(job.status, job.errors, note) };
 }
 
 /** What a job told so far. */

@@ -1,6 +1,7 @@
 import { VmbError } from "../error.ts";
 import type { Bconsole } from "./bconsole.ts";
 import type { Job } from "./job.ts";
+import { type JobNote, jobNoteSql } from "./job_note.ts";
 import { jobLevel, jobResult, parseCount, parseLocalTime } from "./job_state.ts";
 
 /** A job of the past, or of now, with its times. */
@@ -25,11 +26,33 @@ export async function jobHistory(
   { days, timeZone }: { readonly days: number | undefined; readonly timeZone: string },
 ): Promise<readonly PastJob[]> {
   if (days !== undefined && !Number.isSafeInteger(days)) throw new Error("Days are whole");
-  const [answer = ""] = await bconsole.say(query(days));
+  const since = days === undefined
+    ? ""
+    : `WHERE J.SchedTime > (now() AT TIME ZONE '${timeZone}') - interval '${days} days' `;
+  const [answer = ""] = await bconsole.say(query(since));
   return parseHistory(answer, timeZone);
 }
 
-function query(days: number | undefined): string {
+/**
+ * Asks for the last job of each name that ended, and for the last one that made a backup: a catalog of years has
+ * tens of thousands of jobs.
+ */
+export async function lastJobs(
+  bconsole: Bconsole,
+  { timeZone }: { readonly timeZone: string },
+): Promise<readonly PastJob[]> {
+  const last = (which: string) =>
+    `SELECT DISTINCT ON (J.Name) J.JobId FROM Job J WHERE ${which} ORDER BY J.Name, J.JobId DESC`;
+  const ended = `J.JobStatus IN ('T', 'W', 'D', 'e', 'A', 'f', 'E', 'I')`;
+  const good = `J.JobStatus IN ('T', 'W', 'D', 'e') OR ${jobNoteSql} = 'made'`;
+  const [answer = ""] = await bconsole.say(query(
+    `WHERE J.JobId IN (${last(`${ended} AND ${jobNoteSql} <> 'duplicate'`)}) ` +
+      `OR J.JobId IN (${last(good)}) `,
+  ));
+  return parseHistory(answer, timeZone);
+}
+
+function query(which: string): string {
   const began = "SELECT min(L.Time)::text FROM Log L WHERE L.JobId = J.JobId " +
     "AND L.LogText LIKE '%: Start Backup JobId %'";
   const columns = [
@@ -37,12 +60,12 @@ function query(days: number | undefined): string {
     ...["J.SchedTime::text", `(${began})`, "J.RealEndTime::text"].map((time) =>
       `coalesce(${time}, '')`
     ),
+    jobNoteSql,
   ];
-  const since = days === undefined ? "" : `WHERE J.SchedTime > now() - interval '${days} days' `;
   // The Director prints rows without an end, one after the other.
   return `.sql query="SELECT concat_ws('|', ${
     columns.join(", ")
-  }) || chr(10) FROM Job J ${since}ORDER BY J.JobId"`;
+  }) || chr(10) FROM Job J ${which}ORDER BY J.JobId"`;
 }
 
 /** Reads the answer to the query above. */
@@ -57,12 +80,13 @@ export function parseHistory(answer: string, timeZone: string): readonly PastJob
       queued = "",
       began = "",
       end = "",
+      note = "",
       ...rest
     ] = line.split("|");
-    if (job === "" || status.length !== 1 || rest.length > 0) {
+    if (job === "" || status.length !== 1 || !isJobNote(note) || rest.length > 0) {
       throw new VmbError(`Bacula's console was not understood: ${line}`, { code: "bacula.answer" });
     }
-    const result = jobResult(status, parseCount(errors));
+    const result = jobResult(status, parseCount(errors), note);
     return {
       id: parseCount(id),
       job,
@@ -75,4 +99,8 @@ export function parseHistory(answer: string, timeZone: string): readonly PastJob
       endedAt: result === "active" ? undefined : parseLocalTime(end, timeZone),
     };
   });
+}
+
+function isJobNote(text: string): text is JobNote {
+  return text === "" || text === "made" || text === "duplicate";
 }

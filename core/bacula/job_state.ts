@@ -1,10 +1,26 @@
 import { VmbError } from "../error.ts";
+import type { JobNote } from "./job_note.ts";
 
-/** How far a job is, or how it ended. */
-export type JobResult = "active" | "ok" | "warnings" | "failed" | "canceled";
+/**
+ * How far a job is, or how it ended. `unrecorded`: the VM is backed up, but Bacula did not store what describes the
+ * backup. `superseded`: another job of that VM ran, so this one never began.
+ */
+export type JobResult =
+  | "active"
+  | "ok"
+  | "warnings"
+  | "unrecorded"
+  | "superseded"
+  | "failed"
+  | "canceled";
+
+/** Whether there is a backup of a job's own. */
+export function madeBackup(result: JobResult): boolean {
+  return result === "ok" || result === "warnings" || result === "unrecorded";
+}
 
 /** Letters of jobs that have ended (src/jcr.h); every other letter is of one that waits or runs. */
-const ended: Readonly<Record<string, Exclude<JobResult, "active">>> = {
+const ended: Readonly<Record<string, "ok" | "warnings" | "failed" | "canceled">> = {
   T: "ok",
   W: "warnings",
   D: "warnings",
@@ -19,8 +35,11 @@ const ended: Readonly<Record<string, Exclude<JobResult, "active">>> = {
  * Reads the state that the catalog has of a job. Bacula calls a job with errors that did not stop it a success
  * as well.
  */
-export function jobResult(status: string, errors: number): JobResult {
+export function jobResult(status: string, errors: number, note: JobNote = ""): JobResult {
   const result = ended[status] ?? "active";
+  if (result === "failed" || result === "canceled") {
+    return note === "made" ? "unrecorded" : note === "duplicate" ? "superseded" : result;
+  }
   return result === "ok" && errors > 0 ? "warnings" : result;
 }
 

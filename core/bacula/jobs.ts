@@ -8,6 +8,12 @@ import type { BaculaPlaces } from "./places.ts";
 import { type Line, type Resource, syntax } from "./resource.ts";
 import { scheduleName } from "./schedules.ts";
 
+/**
+ * How long a job may wait for a volume, once its script has begun. The script is no wait; without this, what it
+ * left could not be stored, and the job would hold all others until Max Run Time is over.
+ */
+export const maxWait = syntax("10 minutes");
+
 /** What all jobs that back up VMs have in common. */
 export function vmDefaults(site: Site): Resource {
   const hours = syntax(`${site.cycle.maxRunHours} hours`);
@@ -23,10 +29,10 @@ export function vmDefaults(site: Site): Resource {
       ["Maximum Concurrent Jobs", 1],
       ["Allow Duplicate Jobs", false],
       ["Cancel Queued Duplicates", true],
-      // Jobs of different priorities run side by side only where all that run allow it.
-      ...(site.concurrency > 1 ? [["Allow Mixed Priority", true] as const] : []),
+      ...mixedPriority(site),
       ["Max Start Delay", hours],
       ["Max Run Time", hours],
+      ["Max Wait Time", maxWait],
       // A full backup that failed, or is long ago, is made up for by the next one, whatever its schedule says.
       ["Rerun Failed Levels", true],
       ["Max Full Interval", syntax("40 days")],
@@ -35,12 +41,35 @@ export function vmDefaults(site: Site): Resource {
 }
 
 /**
+ * The priority of a VM's job. Beside a job that runs, Bacula begins only one of the same priority, or of a better
+ * one (dird/jobq.c), so with several at once all VMs have the same; Bacula then takes them in the order of its
+ * file, which is that of the list's priorities.
+ */
+export function vmPriority({ concurrency }: Pick<Site, "concurrency">, vm: VmEntry): number {
+  return concurrency === 1 ? vm.priority : sharedPriority;
+}
+
+const sharedPriority = 10;
+
+/**
+ * With several jobs at once: VMs, which have the better priority, may also begin beside a test restore. Jobs that
+ * use another volume may not: the Storage Daemon has one device, and the one would wait for the other.
+ */
+export function mixedPriority({ concurrency }: Pick<Site, "concurrency">): readonly Line[] {
+  return concurrency === 1 ? [] : [["Allow Mixed Priority", true]];
+}
+
+/**
  * The job of a VM. It stores only what describes the backup; the disks are copied by vmb on the hypervisor,
  * which the job starts there.
  *
  * The type must be Backup: an Admin job ends well without ever running a script on a client.
  */
-export function vmJob(vm: VmEntry, places: BaculaPlaces): Resource {
+export function vmJob(
+  site: Pick<Site, "concurrency">,
+  vm: VmEntry,
+  places: BaculaPlaces,
+): Resource {
   const schedule = scheduleName(vm.schedule);
   const name = vmJobName(vm.name);
   return {
@@ -52,7 +81,7 @@ export function vmJob(vm: VmEntry, places: BaculaPlaces): Resource {
       ["Client", clientName(vm.hypervisor)],
       ["FileSet", name],
       ...(schedule === undefined ? [] : [["Schedule", schedule] as const]),
-      ["Priority", vm.priority],
+      ["Priority", vmPriority(site, vm)],
       onClient([
         ...[places.hypervisor.vmb, "hv", "backup", nameArgument(vm.name)],
         ...["--level", { code: "l" }, "--job-id", { code: "i" }] as const,
@@ -74,11 +103,21 @@ export function onClient(command: readonly Word[]): Resource {
   ]);
 }
 
-/** A script of the Director, before the data. */
-export function onDirector(hook: string, args: readonly string[], places: BaculaPlaces): Resource {
+/**
+ * A script of the Director, before the data.
+ *
+ * @param seconds that it may take: Max Run Time begins after it, so one that hangs would hold all jobs
+ */
+export function onDirector(
+  hook: string,
+  args: readonly string[],
+  places: BaculaPlaces,
+  seconds: number,
+): Resource {
   return runScript([
     ["Runs When", syntax("Before")],
     ["Runs On Client", false],
+    ["Timeout", seconds],
     ["Fail Job On Error", true],
     ["Command", baculaCommand(["/bin/sh", `${places.config}/hooks/${hook}`, ...args])],
   ]);
@@ -89,6 +128,7 @@ export function failureHook(places: BaculaPlaces): Resource {
   return runScript([
     ["Runs When", syntax("After")],
     ["Runs On Client", false],
+    ["Timeout", 120],
     ["Runs On Success", false],
     ["Runs On Failure", true],
     ["Fail Job On Error", false],

@@ -3,13 +3,25 @@ import { baculaCommand } from "./command.ts";
 import { resourceNames } from "./names.ts";
 import { type Line, list, type Resource, syntax } from "./resource.ts";
 
-/** Of the Director itself, of jobs, and of the job whose log is always sent. */
-export const messageNames = { daemon: "Daemon", standard: "Standard", summary: "Summary" } as const;
+/** Of the Director itself, of jobs, of the job whose log is always sent, and of consoles. */
+export const messageNames = {
+  daemon: "Daemon",
+  standard: "Standard",
+  summary: "Summary",
+  console: "Console",
+} as const;
 
-/** Messages of the Director: to its output, syslog and the catalog; and mail. */
+/**
+ * Messages of the Director: to its output, syslog and the catalog; and mail.
+ *
+ * A session of a console takes the messages of the first job of the file, and never ends as a job that went well:
+ * with "mail on error" each question to the Director would be a mail (dird/ua_server.c, new_control_jcr). The
+ * Director's own are closed at a reload, and would be one too.
+ */
 export function directorMessages(site: Pick<Site, "mail">): readonly Resource[] {
   return [
-    messages(messageNames.daemon, [...mail(site, "mail on error")]),
+    messages(messageNames.daemon, []),
+    messages(messageNames.console, [["catalog", syntax("all")]]),
     messages(messageNames.standard, [
       ...mail(site, "mail on error"),
       ["catalog", syntax("all")],

@@ -4,7 +4,7 @@ import type { Report } from "../event.ts";
 import type { Clock } from "../sys/clock.ts";
 import type { Bconsole } from "./bconsole.ts";
 import { consoleLine } from "./console_line.ts";
-import { getJob, type Job, jobLog } from "./job.ts";
+import { getJob, type Job, jobLog, withMessages } from "./job.ts";
 import { showEntry } from "./job_log.ts";
 import { activeJobs, jobNames } from "./jobs_now.ts";
 import { vmJobName } from "./names.ts";
@@ -84,7 +84,7 @@ export async function waitForJob(
       const log = await jobLog(bconsole, id);
       log.slice(told).forEach((entry) => report({ kind: "info", text: showEntry(entry) }));
       told = log.length;
-      if (job.result !== "active") return job;
+      if (job.result !== "active") return withMessages(job, log);
       lastAnswer = clock.monotonic();
     } catch (error) {
       const away = error instanceof VmbError && error.code === "bacula.unreachable";

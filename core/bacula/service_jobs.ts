@@ -1,5 +1,5 @@
 import type { Site, SiteHypervisor } from "../config/site.ts";
-import { failureHook, onClient, onDirector } from "./jobs.ts";
+import { failureHook, maxWait, mixedPriority, onClient, onDirector } from "./jobs.ts";
 import { messageNames } from "./messages.ts";
 import { clientName, resourceNames, testRestoreJobName } from "./names.ts";
 import type { BaculaPlaces } from "./places.ts";
@@ -10,7 +10,12 @@ import { cycleSchedule, testRestoreSchedule } from "./schedules.ts";
  * Priorities after those of VMs, which end at 9999. Bacula starts a job only when no job of a better priority
  * waits or runs: what is scheduled with the cycle, but has a worse priority, runs after all of it.
  */
-const priorities = { restore: 1, testRestore: 10_000, catalog: 10_010, summary: 10_020 } as const;
+export const priorities = {
+  restore: 1,
+  testRestore: 10_000,
+  catalog: 10_010,
+  summary: 10_020,
+} as const;
 
 /** Boots a copy of the backup on this hypervisor whose last test is the longest ago, month by month. */
 export function testRestoreJob(
@@ -31,6 +36,7 @@ export function testRestoreJob(
     ["Pool", resourceNames.metadataPool],
     ["Messages", messageNames.standard],
     ["Priority", priorities.testRestore],
+    ...mixedPriority(site),
     ["Max Start Delay", hours],
     ["Max Run Time", hours],
     onClient([vmb, "hv", "test-restore", "--random", "--isolated-net"]),
@@ -57,10 +63,15 @@ export function catalogJob(first: SiteHypervisor, places: BaculaPlaces): Resourc
     ["Max Run Time", syntax("6 hours")],
     // What bextract or a new Director needs to find the dump in the volumes.
     ["Write Bootstrap", `${dumps.director}/catalog.bsr`],
-    onDirector("dump-catalog.sh", [
-      ...[dumps.director, catalog.host, String(catalog.port)],
-      `${secrets}/vmb-catalog-password`,
-    ], places),
+    onDirector(
+      "dump-catalog.sh",
+      [
+        ...[dumps.director, catalog.host, String(catalog.port)],
+        `${secrets}/vmb-catalog-password`,
+      ],
+      places,
+      4 * 3600,
+    ),
     failureHook(places),
   ]);
 }
@@ -77,7 +88,7 @@ export function summaryJob(first: SiteHypervisor, places: BaculaPlaces): Resourc
     ["Messages", messageNames.summary],
     ["Priority", priorities.summary],
     ["Max Run Time", syntax("1 hour")],
-    onDirector("week-summary.sh", [`${places.config}/monitor.conf`], places),
+    onDirector("week-summary.sh", [`${places.config}/monitor.conf`], places, 300),
   ]);
 }
 
@@ -89,8 +100,10 @@ export function restoreJob(first: SiteHypervisor, places: BaculaPlaces): Resourc
     ["Client", clientName(first.name)],
     ["FileSet", resourceNames.noFiles],
     ["Pool", resourceNames.metadataPool],
-    ["Messages", messageNames.standard],
+    // Whoever restores looks on.
+    ["Messages", messageNames.console],
     ["Priority", priorities.restore],
+    ["Max Run Time", syntax("6 hours")],
     ["Where", places.hypervisor.restored],
     ["Replace", syntax("Never")],
     ["Maximum Concurrent Jobs", 1],
@@ -104,6 +117,7 @@ function job(name: string, lines: readonly Line[]): Resource {
       ["Name", name],
       ...lines,
       ["Storage", resourceNames.storage],
+      ["Max Wait Time", maxWait],
       ["Allow Duplicate Jobs", false],
       ["Cancel Queued Duplicates", true],
     ],

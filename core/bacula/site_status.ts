@@ -1,7 +1,8 @@
 import type { Inventory } from "../config/inventory.ts";
 import type { Clock } from "../sys/clock.ts";
 import type { Bconsole } from "./bconsole.ts";
-import { jobHistory, type PastJob } from "./job_history.ts";
+import { lastJobs, type PastJob } from "./job_history.ts";
+import { madeBackup } from "./job_state.ts";
 import { type ActiveJob, activeJobs } from "./jobs_now.ts";
 import { vmJobName } from "./names.ts";
 
@@ -31,7 +32,7 @@ export async function siteStatus(
   clock: Pick<Clock, "now">,
 ): Promise<SiteStatus> {
   const active = await activeJobs(bconsole);
-  const history = await jobHistory(bconsole, { days: undefined, timeZone: site.timeZone });
+  const jobs = await lastJobs(bconsole, site);
   const now = clock.now().getTime();
   return {
     active: active.map((job) => ({
@@ -39,10 +40,10 @@ export async function siteStatus(
       vm: vms.find(({ name }) => vmJobName(name) === job.job)?.name ?? null,
     })),
     vms: vms.map(({ name, hypervisor, schedule }) => {
-      const ended = history.filter(({ job, result }) =>
-        job === vmJobName(name) && result !== "active"
+      const ended = jobs.filter(({ job, result }) =>
+        job === vmJobName(name) && result !== "active" && result !== "superseded"
       );
-      const good = ended.findLast(({ result }) => result === "ok" || result === "warnings");
+      const good = ended.findLast(({ result }) => madeBackup(result));
       return {
         vm: name,
         hypervisor,

@@ -1,3 +1,4 @@
+import { type JobNote, jobNoteSql } from "../bacula/job_note.ts";
 import { resourceNames, vmJobName } from "../bacula/names.ts";
 import { type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import type { VmEntry } from "../config/vm_list.ts";
@@ -14,6 +15,7 @@ export interface LastRun {
   readonly errors: number;
   /** Seconds since it was to start. */
   readonly age: number;
+  readonly note: JobNote;
 }
 
 /** Days after which a run is overdue: its period, the length of a cycle, and a day. */
@@ -22,8 +24,9 @@ const overdueDays = { weekly: 10, biweekly: 17, monthly: 38 } as const;
 /** The last run of each job that has ended. Its own clock tells the ages: its times have no zone. */
 const lastRuns = `SELECT coalesce(json_agg(row_to_json(run)), '[]') FROM (
   SELECT DISTINCT ON (name) name AS job, jobid AS id, jobstatus AS status, joberrors AS errors,
-    extract(epoch FROM localtimestamp - schedtime)::bigint AS age
-  FROM job WHERE type IN ('B', 'D') AND jobstatus IN ('T', 'W', 'e', 'E', 'f', 'A', 'I')
+    extract(epoch FROM localtimestamp - schedtime)::bigint AS age, ${jobNoteSql} AS note
+  FROM job J WHERE type IN ('B', 'D') AND jobstatus IN ('T', 'W', 'e', 'E', 'f', 'A', 'I')
+    AND ${jobNoteSql} <> 'duplicate'
   ORDER BY name, jobid DESC) AS run;`;
 
 /** A failure that the Director's hook noted: the catalog may not have been there to hear of it. */
@@ -78,8 +81,11 @@ export function judgeRuns(
       if (days !== undefined) warnings.push(`${what} has never run`);
       return;
     }
-    const { id, status, errors, age } = run;
-    if (!["T", "W"].includes(status)) {
+    const { id, status, errors, age, note } = run;
+    if (note === "made") {
+      failures.push(`${what} is backed up, but Bacula did not record it (job ${id})`);
+      hint ??= `Run: vmb ctl log ${id}; the backup itself is good: nothing is lost with it`;
+    } else if (!["T", "W"].includes(status)) {
       failures.push(`${what} ${statusWords[status] ?? `ended with ${status}`} (job ${id})`);
       hint ??= `Run: vmb ctl log ${id}`;
     } else if (days !== undefined && age > days * 86_400) {

@@ -6,8 +6,6 @@ import type { System } from "../sys/system.ts";
 /** The log of one run: kept on the local disk, and with the backup. */
 export interface RunLog {
   readonly report: Report;
-  /** Writes what the command itself will show. */
-  note(event: Event): void;
   /** All lines so far. */
   text(): string;
   warnings(): readonly string[];
@@ -26,7 +24,8 @@ export function openRunLog(
   const lines: string[] = [];
   const warnings: string[] = [];
   let writing = Promise.resolve();
-  const note = (event: Event) => {
+  const report = (event: Event) => {
+    next(event);
     const line = eventLine(event);
     if (line === undefined) return;
     const stamped = `${clock.now().toISOString()} ${line}`;
@@ -38,13 +37,8 @@ export function openRunLog(
     // A log that cannot be written must not end a backup.
     if (file) writing = writing.then(() => file?.append(stamped)).catch(() => {});
   };
-  const report = (event: Event) => {
-    next(event);
-    note(event);
-  };
   return {
     report,
-    note,
     text: () => lines.map((line) => `${line}\n`).join(""),
     warnings: () => warnings,
     async keep() {

@@ -3,10 +3,12 @@ import { type BaculaPlaces, sitePlaces } from "../../core/bacula/places.ts";
 import { renderBacula } from "../../core/bacula/render_bacula.ts";
 import { secretFiles, secretFileText } from "../../core/bacula/secret_files.ts";
 import { passwordKeys } from "../../core/secrets/secret_key.ts";
-import { runOk, systemProcesses } from "../../core/sys/process.ts";
+import { systemProcesses } from "../../core/sys/process.ts";
 import { parseTexts } from "../core/bacula/inventories.ts";
-import { type BaculaRelease, type BaculaTools, baculaTools, forRelease } from "./bacula_tools.ts";
-import { openDatabase } from "./database.ts";
+import { makeCatalog } from "./bacula_catalog.ts";
+import { type Daemon, startDaemon } from "./bacula_daemons.ts";
+import { type BaculaRelease, baculaTools, forRelease } from "./bacula_tools.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { waitFor } from "./wait.ts";
 
 /** A job that has ended, as the catalog has it. */
@@ -20,8 +22,8 @@ export interface EndedJob {
 }
 
 /**
- * A real Director, Storage Daemon, File Daemon and catalog on this machine, all configurations rendered by vmb.
- * There is one hypervisor, `hv1`, which is this machine.
+ * A real Director, Storage Daemon, File Daemons and catalog on this machine, all configurations rendered by vmb.
+ * All hypervisors are this machine; by default there is one, `hv1`.
  */
 export interface BaculaSite extends AsyncDisposable {
   readonly folder: string;
@@ -34,18 +36,17 @@ export interface BaculaSite extends AsyncDisposable {
   readonly consoleConfig: string;
   /** Folder of programs that must come first on the PATH: there is bconsole. */
   readonly bin: string;
-  /** The File Daemon: ends it by a signal, or starts it again after that. */
-  readonly fileDaemon: {
-    readonly pid: () => number;
-    end(signal: Deno.Signal): Promise<void>;
-    start(): void;
-  };
+  readonly director: Daemon;
+  readonly storageDaemon: Daemon;
+  readonly database: Database;
+  /** That of the first hypervisor. */
+  readonly fileDaemon: Daemon;
   /** What a console prints to these commands. */
   console(who: "admin" | "monitor", ...commands: readonly string[]): Promise<string>;
   /** Queues a job; resolves with its id. */
   queue(job: string, ...words: readonly string[]): Promise<number>;
   /** Waits until a job has ended. */
-  ended(id: number): Promise<EndedJob>;
+  ended(id: number, deadlineMs?: number): Promise<EndedJob>;
 }
 
 const password = "secret of the lab";
@@ -55,13 +56,20 @@ const password = "secret of the lab";
  * @param share folder that stands for the mount point of the share; by default one of the site's own
  */
 export async function openBaculaSite(
-  { release, list, vmb, share, sshPort = 22 }: {
+  { release, list, vmb, share, sshPort = 22, hypervisors = ["hv1"], settings, edit, env }: {
     readonly release: BaculaRelease;
     /** Text of `vm-list.yaml`. */
     readonly list: string;
     readonly vmb: string;
     readonly share?: string;
     readonly sshPort?: number;
+    readonly hypervisors?: readonly string[];
+    /** Of `site.yaml`, instead of those here. */
+    readonly settings?: Readonly<Record<string, unknown>>;
+    /** Changes the text of a rendered file: the lab has no mail program, and less patience. */
+    readonly edit?: (path: string, text: string) => string;
+    /** For the Director: a clock of its own. */
+    readonly env?: Readonly<Record<string, string>>;
   },
 ): Promise<BaculaSite> {
   await using undo = new AsyncDisposableStack();
@@ -74,22 +82,23 @@ export async function openBaculaSite(
   const tools = await baculaTools(release);
   const database = undo.use(await openDatabase(`${folder}/database`, password));
   await makeCatalog(tools, database.environment, folder);
-  const [director = 0, storage = 0, client = 0, web = 0] = freePorts(4);
+  const [director = 0, storage = 0, web = 0, ...clients] = freePorts(3 + hypervisors.length);
   const text = JSON.stringify({
     name: "lab",
     control: { host: "127.0.0.1" },
     time_zone: "UTC",
     cycle: { start: "Saturday 12:00" },
     nfs: { export: "lab:/", mount: share ?? `${folder}/share` },
-    hypervisors: [
-      { name: "hv1", address: "127.0.0.1", fd_port: client, ssh: { port: sshPort } },
-    ],
+    hypervisors: hypervisors.map((name, index) => (
+      { name, address: "127.0.0.1", fd_port: clients[index], ssh: { port: sshPort } }
+    )),
     images: Object.fromEntries(
       ["postgres", "director", "storage", "api", "web"].map((
         name,
       ) => [name, "localhost/x:1-trixie"]),
     ),
     ports: { director, storage, web },
+    ...settings,
   });
   const { site, vms } = await parseTexts({ site: text, list });
   await Deno.writeTextFile(`${folder}/repository/site.yaml`, text);
@@ -124,7 +133,8 @@ export async function openBaculaSite(
   for (const [path, { content }] of renderBacula(site, vms, places)) {
     const target = `${folder}/config/${path}`;
     await Deno.mkdir(target.replace(/\/[^/]*$/, ""), { recursive: true });
-    await Deno.writeTextFile(target, forRelease(release, content));
+    const text = forRelease(release, content);
+    await Deno.writeTextFile(target, edit === undefined ? text : edit(path, text));
   }
   // What the hooks find in the Director's container.
   await Deno.writeTextFile(
@@ -133,19 +143,17 @@ export async function openBaculaSite(
     { mode: 0o755 },
   );
 
-  const configs = {
-    "bacula-sd": `${places.config}/bacula-sd.conf`,
-    "bacula-fd": `${folder}/config/fd/hv1/bacula-fd.conf`,
-    "bacula-dir": `${places.config}/bacula-dir.conf`,
-  };
-  const start = (program: keyof typeof configs) =>
-    startDaemon(tools, program, configs[program], folder);
-  let fileDaemon = start("bacula-fd");
-  undo.defer(() => fileDaemon.end("SIGKILL"));
-  for (const program of ["bacula-sd", "bacula-dir"] as const) {
-    const daemon = start(program);
+  const bin = `${folder}/bin`;
+  const start = (program: string, config: string, env?: Readonly<Record<string, string>>) => {
+    const daemon = startDaemon(tools, program, config, { bin, env });
     undo.defer(() => daemon.end("SIGKILL"));
-  }
+    return daemon;
+  };
+  const fileDaemons = hypervisors.map((name) =>
+    start("bacula-fd", `${folder}/config/fd/${name}/bacula-fd.conf`)
+  );
+  const storageDaemon = start("bacula-sd", `${places.config}/bacula-sd.conf`);
+  const directorDaemon = start("bacula-dir", `${places.config}/bacula-dir.conf`, env);
 
   async function console(
     who: "admin" | "monitor",
@@ -171,12 +179,11 @@ export async function openBaculaSite(
     places,
     repository: `${folder}/repository`,
     consoleConfig: `${places.config}/bconsole.conf`,
-    bin: `${folder}/bin`,
-    fileDaemon: {
-      pid: () => fileDaemon.pid,
-      end: (signal) => fileDaemon.end(signal),
-      start: () => void (fileDaemon = start("bacula-fd")),
-    },
+    bin,
+    director: directorDaemon,
+    storageDaemon,
+    database,
+    fileDaemon: must(fileDaemons[0]),
     console,
     async queue(job, ...words) {
       const said = await console("admin", ["run", `job=${job}`, ...words, "yes"].join(" "));
@@ -184,13 +191,13 @@ export async function openBaculaSite(
       assert.ok(id !== undefined, said);
       return Number(id);
     },
-    async ended(id) {
+    async ended(id, deadlineMs = 120_000) {
       const job = await waitFor(async () => {
         const said = await console("admin", `llist jobid=${id}`);
         return /^\s*jobstatus: [^CR]$/m.test(said) ? said : undefined;
       }, {
         what: `the end of job ${id}`,
-        deadlineMs: 120_000,
+        deadlineMs,
         everyMs: 250,
         evidence: () => console("admin", "status director", `list joblog jobid=${id}`),
       });
@@ -207,55 +214,9 @@ export async function openBaculaSite(
   };
 }
 
-/** The script says that it succeeded whatever happened, so the version is asked for. */
-async function makeCatalog(
-  tools: BaculaTools,
-  env: Readonly<Record<string, string>>,
-  folder: string,
-): Promise<void> {
-  const script = await Deno.readTextFile(
-    `${tools.root}/usr/share/bacula-director/make_postgresql_tables`,
-  );
-  const path = `${folder}/make-tables`;
-  // Debian's script lets the shell put a process id where SQL wants "$$".
-  await Deno.writeTextFile(path, script.replaceAll(/(?<!\\)\$\$/g, "\\$\\$"));
-  await runOk(systemProcesses, ["bash", path], { env: { ...env, db_name: "bacula" } });
-  const query = "SELECT versionid FROM version";
-  const { stdout } = await runOk(systemProcesses, ["psql", "-Atc", query, "bacula"], { env });
-  assert.match(stdout, /^\d+\n$/);
-}
-
-interface Daemon {
-  readonly pid: number;
-  /** Ends it, and waits for that. */
-  end(signal: Deno.Signal): Promise<void>;
-}
-
-function startDaemon(
-  tools: BaculaTools,
-  program: string,
-  config: string,
-  folder: string,
-): Daemon {
-  const [command, ...args] = tools.argv(program, "-f", "-P", "-c", config);
-  const child = new Deno.Command(command, {
-    args,
-    env: { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, LC_ALL: "C" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  return {
-    pid: child.pid,
-    async end(signal) {
-      try {
-        child.kill(signal);
-      } catch {
-        // It has ended.
-      }
-      await child.status;
-    },
-  };
+function must<T>(value: T | undefined): T {
+  assert.ok(value !== undefined);
+  return value;
 }
 
 function freePorts(count: number): readonly number[] {

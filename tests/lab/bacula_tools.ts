@@ -71,13 +71,13 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Takes out of a configuration what came after 9.6: encryption without certificates, and the folders that a
- * Director may reach. vmb itself renders for 15.0.2 and later only.
+ * Takes out of a configuration what came after 9.6: encryption without certificates, the folders that a
+ * Director may reach, and limits of scripts. vmb itself renders for 15.0.2 and later only.
  */
 export function forRelease(release: BaculaRelease, config: string): string {
   if (release !== "9.6.7") return config;
   return config.replace(
-    /^ *(TLS Require|Allowed (Script|Backup|Restore) Directories) = .*\n/gm,
+    /^ *(TLS Require|Allowed (Script|Backup|Restore) Directories|Timeout) = .*\n/gm,
     "",
   );
 }

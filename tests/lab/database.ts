@@ -5,6 +5,9 @@ export interface Database extends AsyncDisposable {
   readonly port: number;
   /** What psql and scripts reach it by. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Ends it as a crash does; `start` brings it back on its port. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
 }
 
 /** Makes a cluster in a folder that is not there yet, and starts it on a free port of 127.0.0.1. */
@@ -26,8 +29,13 @@ export async function openDatabase(folder: string, password: string): Promise<Da
   await as("initdb", "-D", data, "-U", "bacula", `--pwfile=${passwordFile}`, ...[
     ...["--auth=scram-sha-256", "--encoding=SQL_ASCII", "--locale=C", "--no-sync"],
   ]);
-  const options = `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off`;
-  await as("pg_ctl", "-D", data, "-w", "-l", `${folder}/log`, "-o", options, "start");
+  const options = `-p ${port} -h 127.0.0.1 -k ${folder} -c fsync=off -c max_connections=20`;
+  let running = false;
+  const start = async () => {
+    running = true;
+    await as("pg_ctl", "-D", data, "-w", "-l", `${folder}/log`, "-o", options, "start");
+  };
+  await start();
   const environment = {
     PGHOST: "127.0.0.1",
     PGPORT: String(port),
@@ -42,10 +50,12 @@ export async function openDatabase(folder: string, password: string): Promise<Da
   }
 
   async function stop(): Promise<void> {
+    if (!running) return;
+    running = false;
     await as("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop");
   }
 
-  return { port, environment, [Symbol.asyncDispose]: stop };
+  return { port, environment, stop, start, [Symbol.asyncDispose]: stop };
 }
 
 /** Folder of the programs of the newest PostgreSQL: Debian keeps them apart, others on the PATH. */

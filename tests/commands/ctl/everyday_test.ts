@@ -175,7 +175,7 @@ Deno.test("vmb ctl log shows the messages of a job", async () => {
 });
 
 Deno.test("vmb ctl schedule shows what will run, and says whether the time suffices", async () => {
-  const schedule = "status schedule days=14 limit=10000";
+  const schedule = "status schedule days=40 limit=10000";
   const jobs = ["web", "slow", "later"].map((vm, index) =>
     `level=F\ntype=B\nname=vm-${vm}\nclient=hv1-fd\nschedtime_epoch=1795867200\npriority=${index}\n`
   ).join("\n");

@@ -19,6 +19,20 @@ Deno.test("vmb ctl render writes the tree into the repository, and diff finds it
   assert.deepEqual(JSON.parse(again.out).written, []);
 });
 
+Deno.test("vmb ctl render warns of a cycle that begins in an hour which the clocks skip or repeat", async () => {
+  await using site = await openSite();
+  await using repository = await openRepository();
+  const { folder } = repository;
+  const text = await Deno.readTextFile(`${folder}/site.yaml`);
+  await repository.write("site.yaml", text.replace("Saturday 12:00", "Sunday 2:30"));
+  const { code, err } = await site.run("ctl", "render", folder);
+  assert.equal(code, 0, err);
+  assert.match(
+    err,
+    /The cycle of \d{4}-\d\d-\d\d will (not begin|begin twice): the clocks [\s\S]*noon/,
+  );
+});
+
 Deno.test("vmb ctl diff shows what a change of the inventory changes, and ends with 6", async () => {
   await using site = await openSite();
   await using repository = await openRepository();

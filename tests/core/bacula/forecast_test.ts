@@ -76,9 +76,33 @@ Deno.test("forecast lets one job after the other run, by priority", async () => 
   assert.deepEqual([cycle?.suffices, cycle?.withoutHistory], [true, []]);
 });
 
+/** As the Director lists them with several at once: VMs have one priority, and are sorted by name. */
+const beside = all.map((job) => job.priority < 100 ? { ...job, priority: 10 } : job);
+
 Deno.test("forecast lets hypervisors work side by side, one job each, and service jobs alone", async () => {
+  for (const concurrency of [2, 4]) {
+    const [cycle] = forecast(beside.toReversed(), history, await inventory(concurrency));
+    assert.deepEqual(shown(cycle), [
+      ["a", 0, 30],
+      ["c", 0, 20],
+      ["b", 30, 70],
+      ["catalog", 70, 75],
+    ]);
+  }
+});
+
+Deno.test("forecast lets nothing begin beside a job of another priority, as Bacula", async () => {
   const [cycle] = forecast(all, history, await inventory(4));
-  assert.deepEqual(shown(cycle), [["a", 0, 30], ["c", 0, 20], ["b", 30, 70], ["catalog", 70, 75]]);
+  assert.deepEqual(shown(cycle)?.map(([, begin]) => begin), [0, 30, 70, 90]);
+});
+
+Deno.test("forecast lets test restores of two hypervisors run side by side", async () => {
+  const two = ["hv1", "hv2"].map((name) => scheduled(`test-restore-${name}`, 10_000, `${name}-fd`));
+  const known = two.map(({ job }) => past(job, 10));
+  const begins = async (concurrency: number) =>
+    shown(forecast(two, known, await inventory(concurrency))[0])?.map(([, begin]) => begin);
+  assert.deepEqual(await begins(2), [0, 0]);
+  assert.deepEqual(await begins(1), [0, 10]);
 });
 
 Deno.test("forecast says when the time does not suffice", async () => {

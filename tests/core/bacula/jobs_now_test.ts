@@ -3,10 +3,14 @@ import { openBconsole } from "../../../core/bacula/bconsole.ts";
 import { findJob, getJob, jobLog } from "../../../core/bacula/job.ts";
 import { showEntry } from "../../../core/bacula/job_log.ts";
 import { activeJobs, jobNames } from "../../../core/bacula/jobs_now.ts";
-import { jobHistory } from "../../../core/bacula/job_history.ts";
+import { jobHistory, parseHistory } from "../../../core/bacula/job_history.ts";
 import { scheduledJobs } from "../../../core/bacula/scheduled_jobs.ts";
+import { jobNote } from "../../../core/bacula/job_note.ts";
 import { jobResult, parseLocalTime } from "../../../core/bacula/job_state.ts";
 import { recordedConsole, releases } from "./recorded_console.ts";
+
+const cycle = { weekday: "sat", hour: 12, minute: 0, maxRunHours: 24 } as const;
+const site = { cycle, timeZone: "UTC" } as const;
 
 for (const release of releases) {
   const bconsole = openBconsole({ processes: recordedConsole(release), argv: ["bconsole"] });
@@ -66,7 +70,8 @@ for (const release of releases) {
   });
 
   Deno.test(`scheduledJobs reads the schedules of ${release}`, async () => {
-    const jobs = await scheduledJobs(bconsole, 10);
+    const now = new Date("2026-11-22T05:00:00Z");
+    const jobs = await scheduledJobs(bconsole, 10, { site, now });
     assert.deepEqual(
       jobs.map(({ job, level, priority, client }) => [job, level, priority, client]),
       [
@@ -87,6 +92,34 @@ Deno.test("jobResult knows the letters of ended jobs, and takes every other for 
     assert.equal(jobResult(String(status), Number(errors)), result);
   }
   for (const status of "CRBFSmMsjcdtpiaLlq") assert.equal(jobResult(status, 0), "active", status);
+});
+
+Deno.test("jobResult knows what messages say of a job that did not end well, and of no other", () => {
+  const script =
+    `hv1-fd JobId 7: ClientBeforeJob: a "b": backed up to /mnt/backup/hv1/a/2026-11-28`;
+  const nonzero = "Error: Runscript: ClientBeforeJob returned non-zero status=6. ERR=...";
+  const duplicate = "Fatal error: JobId 4 already running. Duplicate job not allowed.";
+  const table = [
+    [[script], "made", "unrecorded"],
+    [[script, nonzero], "", "canceled"],
+    [["ClientBeforeJob: nothing", "backed up to /x"], "", "canceled"],
+    [[duplicate], "duplicate", "superseded"],
+    [[], "", "canceled"],
+  ] as const;
+  for (const [messages, note, result] of table) {
+    assert.equal(jobNote(messages), note);
+    assert.equal(jobResult("A", 1, note), result);
+    for (const status of "TWRC") assert.equal(jobResult(status, 0, note), jobResult(status, 0));
+  }
+  assert.equal(jobResult("f", 1, "made"), "unrecorded");
+});
+
+Deno.test("parseHistory reads the note, and refuses one that nobody writes", () => {
+  const row = (note: string) =>
+    `7|vm-a|F|A|1|2026-11-28 12:00:00|2026-11-28 12:00:05|2026-11-28 12:20:00|${note}\n`;
+  assert.equal(parseHistory(row("made"), "UTC")[0]?.result, "unrecorded");
+  assert.equal(parseHistory(row(""), "UTC")[0]?.result, "canceled");
+  assert.throws(() => parseHistory(row("x"), "UTC"), { code: "bacula.answer" });
 });
 
 Deno.test("parseLocalTime follows the zone's daylight saving", () => {

@@ -14,6 +14,7 @@ export async function recorded(release: BaculaRelease, session: Session): Promis
 export type Session = keyof typeof sessions;
 
 const history = new RegExp('^\\.sql query="SELECT concat_ws');
+const schedule = /^status schedule days=\d+ limit=10000$/;
 
 /** The commands of each session. */
 export const sessions = {
@@ -28,7 +29,7 @@ export const sessions = {
   llist_running: ["llist jobid=2"],
   llist: ["llist jobid=1", "llist jobid=3", "llist jobid=999"],
   joblog: ["llist joblog jobid=3"],
-  schedule: [".api 2", "status schedule days=10 limit=10000"],
+  schedule: [".api 2", schedule],
   history: [history],
   cancel_unknown: ["cancel jobid=77 yes"],
   nothing: [".status dir running", "llist joblog jobid=999"],
@@ -78,7 +79,8 @@ async function sectionOf(release: BaculaRelease, command: string): Promise<strin
     if (!commands.some((each) => matches(each, command))) continue;
     const lines = (await recorded(release, session as Session)).split("\n");
     const start = lines.findIndex((line) =>
-      line === command || (history.test(command) && history.test(line))
+      line === command ||
+      [history, schedule].some((each) => each.test(command) && each.test(line))
     );
     const end = lines.findIndex((line, index) =>
       index > start && [...commands, "quit"].some((each) => matches(each, line))

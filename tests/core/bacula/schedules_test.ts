@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { printResources } from "../../../core/bacula/resource.ts";
-import { scheduleName, schedules } from "../../../core/bacula/schedules.ts";
+import {
+  longestGapDays,
+  scheduleName,
+  schedules,
+  siteSchedules,
+} from "../../../core/bacula/schedules.ts";
+import { scheduleTimes } from "../../../core/bacula/schedule_times.ts";
+import { weekdays } from "../../../core/config/cycle_start.ts";
 import { schedules as kinds } from "../../../core/config/vm_list_schema.ts";
 
 const cycle = { weekday: "fri", hour: 3, minute: 5, maxRunHours: 24 } as const;
@@ -21,11 +28,30 @@ Deno.test("schedules begin with the cycle, and test restores half a week later",
   ]);
 });
 
-Deno.test("schedules reach every odd week with biweekly, and no even one", () => {
-  const weeks = printResources(schedules({ cycle })).match(/w\d\d/g) ?? [];
-  const odd = Array.from(
-    { length: 27 },
-    (_, index) => `w${String(2 * index + 1).padStart(2, "0")}`,
-  );
-  assert.deepEqual(weeks.toSorted(), odd);
+Deno.test("schedules leave no gap longer than promised for 30 years, on any weekday", () => {
+  const [from, until] = [new Date("2026-01-01T00:00Z"), new Date("2056-12-31T00:00Z")];
+  for (const weekday of weekdays) {
+    const own = siteSchedules({ cycle: { ...cycle, weekday } });
+    for (const kind of kinds) {
+      if (kind === "manual") continue;
+      const runs = own.get(scheduleName(kind) ?? "") ?? [];
+      const times = scheduleTimes(runs, { timeZone: "UTC", from, until });
+      const days = times.slice(1).map(({ at }, index) =>
+        (at.getTime() - (times[index]?.at.getTime() ?? 0)) / 86_400_000
+      );
+      assert.ok(days.length > 30 * 12, `${kind} on ${weekday}`);
+      assert.equal(Math.max(...days), longestGapDays[kind], `${kind} on ${weekday}`);
+      // More often than promised costs space: only around the turn of a year, and for biweekly alone.
+      const short = { weekly: 7, biweekly: 14, monthly: 28 }[kind];
+      const often = days.filter((gap) => gap < short).length;
+      assert.ok(often <= (kind === "biweekly" ? 22 : 0), `${kind} on ${weekday}: ${often}`);
+    }
+  }
+});
+
+Deno.test("schedules say what they reckon by: the Director reads the same weeks", () => {
+  const text = printResources(schedules({ cycle }));
+  assert.match(text, /Run = Level=Full w01,w05,w09,.*,w49,w53 fri at 3:05\n/);
+  assert.match(text, /Run = Level=Incremental w00,w03,w07,.*,w51 fri at 3:05\n/);
+  assert.match(text, /Run = Level=Incremental 2nd-5th fri at 3:05\n/);
 });

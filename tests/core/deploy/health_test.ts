@@ -173,7 +173,7 @@ Deno.test("judgeRuns tells failed, canceled, overdue and missing runs, and what 
   const { vms } = await parseTexts(exampleTexts);
   const day = 86_400;
   const run = (job: string, changes: Partial<LastRun> = {}): LastRun => ({
-    ...{ job, id: 7, status: "T", errors: 0, age: day },
+    ...{ job, id: 7, status: "T", errors: 0, age: day, note: "" },
     ...changes,
   });
   const names = ["vm-prod-db-01", "vm-asav1", "vm-archive"];
@@ -187,6 +187,11 @@ Deno.test("judgeRuns tells failed, canceled, overdue and missing runs, and what 
   const cases: readonly (readonly [LastRun, string, RegExp])[] = [
     [run("vm-asav1", { status: "f" }), "failed", /^"asav1" failed \(job 7\)$/],
     [run("vm-asav1", { status: "A" }), "failed", /^"asav1" was canceled \(job 7\)$/],
+    [
+      run("vm-asav1", { status: "A", note: "made" }),
+      "failed",
+      /^"asav1" is backed up, but Bacula did not record it \(job 7\)$/,
+    ],
     [run("vm-asav1", { age: 11 * day }), "failed", /^"asav1" ran 11 days ago$/],
     [run("vm-archive", { age: 37 * day }), "ok", /last run good/],
     [run("vm-asav1", { errors: 1 }), "warning", /^"asav1" ended with warnings \(job 7\)$/],
