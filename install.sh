@@ -58,6 +58,7 @@ nft                                         nftables                    nftables
 dnsmasq                                     dnsmasq-base                dnsmasq
 strace                                      strace                      strace
 python3                                     python3                     python3
+/usr/lib/python3*/*/xxhash|/usr/lib64/python3*/*/xxhash python3-xxhash  python3-xxhash
 git                                         git                         git
 curl                                        curl                        curl
 nbdkit                                      nbdkit                      nbdkit

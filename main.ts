@@ -24,6 +24,9 @@ if (scope === undefined) {
     case "store":
       (await import("./core/copy/store_thread.ts")).storeThread(scope);
       break;
+    case "hash":
+      (await import("./core/copy/hash_thread.ts")).hashThread(scope);
+      break;
     case "restore":
       (await import("./core/restore/restore_thread.ts")).restoreThread(scope);
       break;

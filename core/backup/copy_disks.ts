@@ -1,17 +1,23 @@
+import type { Seed } from "../block_map/cluster_digest.ts";
 import type { Capture } from "../capture/capture.ts";
 import { type CopiedDisk, copyDisk } from "../copy/copy_disk.ts";
 import { rateLimit } from "../copy/rate_limit.ts";
+import { showHeldBack } from "../copy/waits.ts";
 import { VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
 import type { Compression } from "../qcow2/layout.ts";
 import { blockMapName, imageName } from "../repository/layout.ts";
+import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 
-export interface CopyDisksOptions {
+export interface CopyDisksOptions extends Below {
   readonly vm: string;
   readonly folder: string;
   readonly compression: Compression;
+  readonly seed: Seed;
+  /** Make the SHA-256 of each image on the way: for images that are not read back. */
+  readonly checksum: boolean;
   readonly bandwidthLimit: number | undefined;
   readonly shareTimeoutSeconds: number;
   readonly parallelDisks: number;
@@ -19,6 +25,8 @@ export interface CopyDisksOptions {
   readonly scratchFolder: string;
   /** The copy ends early when less than this is free there, in bytes. */
   readonly leastLocalBytes: number;
+  /** The image of a disk is durable up to there, in bytes. */
+  readonly onDurable: (target: string, upTo: number) => void;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
@@ -52,11 +60,15 @@ export async function copyDisks(
         client,
         imagePath: `${folder}/${imageName(vm, target)}`,
         blockMapPath: `${folder}/${blockMapName(vm, target)}`,
+        below: options.below,
         compression: options.compression,
+        seed: options.seed,
+        checksum: options.checksum,
         digestThreads: options.compression === "none" ? 1 : 3,
         stallMs: options.shareTimeoutSeconds * stallFactor * 1000,
         limit,
         onProgress: (done, total) => report({ kind: "progress", target, done, total }),
+        onDurable: (upTo) => options.onDurable(target, upTo),
         signal,
       });
       const seconds = (system.clock.monotonic() - since) / 1000;
@@ -64,7 +76,9 @@ export async function copyDisks(
         kind: "info",
         text: `${target}: ${formatBytes(copy.readBytes)} read, ${
           formatBytes(copy.storedBytes)
-        } stored in ${seconds.toFixed(1)} s (${formatBytes(copy.readBytes / seconds)}/s)`,
+        } stored in ${seconds.toFixed(1)} s (${formatBytes(copy.readBytes / seconds)}/s), ${
+          showHeldBack(copy.heldBack)
+        }`,
       });
       copies.push({ target, seconds: Math.round(seconds * 1000) / 1000, ...copy });
     }

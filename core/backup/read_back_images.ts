@@ -1,27 +1,105 @@
+import { digestAlgorithm, type Seed } from "../block_map/cluster_digest.ts";
+import { firstDifference } from "../block_map/file_digest.ts";
 import { VmbError } from "../error.ts";
 import { blockMapName, imageName } from "../repository/layout.ts";
 import type { ManifestDisk } from "../repository/manifest.ts";
 import type { PartialBackup } from "../repository/partial.ts";
-import { readBack } from "../repository/read_back.ts";
+import { type ReadBack, readBack, ReadingBack } from "../repository/read_back.ts";
 import type { BackupContext } from "./context.ts";
 import type { NamedCopy } from "./copy_disks.ts";
 import type { Survey } from "../survey/survey.ts";
 
+export type ReadBackContext =
+  & Pick<BackupContext, "phases" | "report" | "signal">
+  & {
+    readonly system: Pick<BackupContext["system"], "processes">;
+    readonly settings: Pick<
+      BackupContext["settings"],
+      "backupRoot" | "compression" | "shareTimeoutSeconds"
+    >;
+    readonly request: Pick<BackupContext["request"], "readBack">;
+    readonly entry: Pick<BackupContext["entry"], "name">;
+  };
+
 /**
- * Reads the images back from the share, this machine's cache dropped, and compares them with what was sent;
+ * Reads the images of one backup back from the share: behind the copy, what is durable, while later parts are
+ * still copied. It holds the copy up in nothing. To be disposed of.
+ */
+export class ImagesReadBack {
+  readonly #context: ReadBackContext;
+  readonly #folder: string;
+  readonly #seed: Seed;
+  readonly #readings = new Map<string, ReadingBack>();
+
+  constructor(context: ReadBackContext, folder: string, seed: Seed) {
+    this.#context = context;
+    this.#folder = folder;
+    this.#seed = seed;
+  }
+
+  /**
+   * The image of a disk is durable up to there, in bytes. A compressed one is left until it is complete: its
+   * header is put right at the end, and would have to be read anew.
+   */
+  durable(target: string, upTo: number): void {
+    const { request, settings } = this.#context;
+    if (request.readBack && settings.compression === "none") this.#of(target).durable(upTo);
+  }
+
+  /** Reads what is left of the image that a copy has made; all of it, when its header was put right. */
+  async complete({ target, corrected, fileSize }: NamedCopy): Promise<ReadBack> {
+    if (corrected) this.#forget(target);
+    const { report } = this.#context;
+    return await this.#of(target).complete((done) =>
+      report({ kind: "progress", target, done, total: fileSize })
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const target of [...this.#readings.keys()]) this.#forget(target);
+  }
+
+  #of(target: string): ReadingBack {
+    const known = this.#readings.get(target);
+    if (known !== undefined) return known;
+    const { system, request, settings, entry, signal } = this.#context;
+    const reading = new ReadingBack(system, `${this.#folder}/${imageName(entry.name, target)}`, {
+      seed: this.#seed,
+      below: settings.backupRoot,
+      dropCache: request.readBack,
+      stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
+      signal,
+    });
+    this.#readings.set(target, reading);
+    return reading;
+  }
+
+  #forget(target: string): void {
+    this.#readings.get(target)?.[Symbol.dispose]();
+    this.#readings.delete(target);
+  }
+}
+
+/** A share that gives nothing for this many of its time-outs counts as hung. */
+const stallFactor = 10;
+
+/**
+ * Reads the images back from the share, past this machine's cache, and compares them with what was sent;
  * notes them and their block maps as files of the backup.
  *
- * Without a read-back only an image whose first cluster was replaced is read, from the cache: its own
- * SHA-256 is not known yet.
+ * Without a read-back only an image whose SHA-256 was not made on the way is read, from the cache: one whose
+ * first cluster was replaced at the end.
  *
  * @returns SHA-256 of each image by disk target
  * @throws {VmbError} `backup.read-back` when the share does not give back what was sent
  */
 export async function readBackImages(
-  { system, request, entry, phases, report, signal }: BackupContext,
-  partial: PartialBackup,
+  context: ReadBackContext,
+  partial: Pick<PartialBackup, "folder" | "note">,
   copies: readonly NamedCopy[],
+  behind: ImagesReadBack,
 ): Promise<ReadonlyMap<string, string>> {
+  const { system, request, settings, entry, phases, signal } = context;
   const digests = new Map<string, string>();
   phases.begin(
     request.readBack ? "read-back" : "digest",
@@ -30,30 +108,23 @@ export async function readBackImages(
   for (const copy of copies) {
     const name = imageName(entry.name, copy.target);
     const mapName = blockMapName(entry.name, copy.target);
-    let sha256 = copy.streamSha256;
-    if (request.readBack || copy.sentHeader) {
-      const read = await readBack(system, `${partial.folder}/${name}`, {
-        sentHeader: copy.sentHeader,
-        dropCache: request.readBack,
-        signal,
-        onProgress: (done) =>
-          report({ kind: "progress", target: copy.target, done, total: copy.fileSize }),
-      });
-      assertSame(name, { size: copy.fileSize, sha256: copy.streamSha256 }, {
-        size: read.size,
-        sha256: read.streamSha256,
-      });
+    const { fileSize, sha256: sent } = copy;
+    let sha256 = request.readBack ? undefined : sent;
+    if (sha256 === undefined) {
+      const read = await behind.complete(copy);
+      assertSameImage(name, copy, read);
       sha256 = read.sha256;
     }
     if (request.readBack) {
       const map = await readBack(system, `${partial.folder}/${mapName}`, {
         dropCache: true,
+        below: settings.backupRoot,
         signal,
       });
-      assertSame(mapName, { size: copy.blockMapSize, sha256: copy.blockMapSha256 }, map);
+      assertSameMap(mapName, copy, map);
     }
     digests.set(copy.target, sha256);
-    partial.note({ name, role: "disk", size: copy.fileSize, sha256 });
+    partial.note({ name, role: "disk", size: fileSize, sha256 });
     partial.note({
       name: mapName,
       role: "blockmap",
@@ -70,40 +141,54 @@ export function manifestDisks(
   copies: readonly NamedCopy[],
   digests: ReadonlyMap<string, string>,
 ): ManifestDisk[] {
-  return copies.flatMap((copy) => {
+  return copies.map((copy) => {
     const disk = survey.disks.chosen.find(({ target }) => target === copy.target);
-    if (disk === undefined) return [];
-    return [{
+    const sha256 = digests.get(copy.target);
+    if (disk?.source === undefined || sha256 === undefined) {
+      throw new Error(`disk ${copy.target} was copied, and is not among those chosen`);
+    }
+    return {
       target: copy.target,
       bus: disk.bus,
       sourceType: disk.type === "block" ? "block" as const : "file" as const,
       sourceFormat: disk.format,
-      source: disk.source ?? "",
+      source: disk.source,
       virtualSize: copy.virtualSize,
       file: imageName(entry.name, copy.target),
       fileSize: copy.fileSize,
-      sha256: digests.get(copy.target) ?? "",
+      sha256,
       compression: settings.compression,
       readBytes: copy.readBytes,
       storedBytes: copy.storedBytes,
       blockMap: blockMapName(entry.name, copy.target),
-      contentDigest: copy.blockMapSha256,
+      digest: { algorithm: digestAlgorithm, seed: copy.seed },
+      contentDigest: copy.contentDigest,
       seconds: copy.seconds,
-    }];
+    };
   });
 }
 
-function assertSame(
-  name: string,
-  sent: { readonly size: number; readonly sha256: string },
-  read: { readonly size: number; readonly sha256: string },
-): void {
-  if (sent.size === read.size && sent.sha256 === read.sha256) return;
-  throw new VmbError(
-    `Read-back of "${name}" failed: the share gave back ${read.size} bytes with SHA-256 ${read.sha256}, sent were ${sent.size} with ${sent.sha256}`,
-    {
-      code: "backup.read-back",
-      hint: "The share or the way to it is faulty: look at the file server before all else",
-    },
+function assertSameImage(name: string, copy: NamedCopy, read: ReadBack): void {
+  if (read.size !== copy.fileSize) {
+    throw differs(name, `has ${read.size} bytes, and ${copy.fileSize} were sent`);
+  }
+  const at = firstDifference(copy.fileDigests, read.digests ?? new Uint8Array());
+  if (at !== undefined) {
+    throw differs(name, `is not what was sent, first within 4 MiB from byte ${at} on`);
+  }
+}
+
+function assertSameMap(name: string, copy: NamedCopy, read: ReadBack): void {
+  if (read.size === copy.blockMapSize && read.sha256 === copy.blockMapSha256) return;
+  throw differs(
+    name,
+    `has ${read.size} bytes with SHA-256 ${read.sha256}, and ${copy.blockMapSize} with ${copy.blockMapSha256} were sent`,
   );
+}
+
+function differs(name: string, how: string): VmbError {
+  return new VmbError(`Read-back of "${name}" failed: what the share gave back ${how}`, {
+    code: "backup.read-back",
+    hint: "The share or the way to it is faulty: look at the file server before all else",
+  });
 }

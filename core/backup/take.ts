@@ -1,3 +1,4 @@
+import { randomSeed } from "../block_map/cluster_digest.ts";
 import type { Capture } from "../capture/capture.ts";
 import type { CaptureContext } from "../capture/context.ts";
 import { captureOffline } from "../capture/offline.ts";
@@ -17,7 +18,7 @@ import { type Companion, readAround } from "./companions.ts";
 import type { BackupContext } from "./context.ts";
 import { copyDisks, type NamedCopy } from "./copy_disks.ts";
 import { captureConfigs, runPreBackupCommands } from "./gather.ts";
-import { manifestDisks, readBackImages } from "./read_back_images.ts";
+import { ImagesReadBack, manifestDisks, readBackImages } from "./read_back_images.ts";
 import type { Examined } from "./examine.ts";
 import type { Survey } from "../survey/survey.ts";
 
@@ -79,6 +80,8 @@ export async function takeBackup(
     },
     () => startCapture(choice.method, captureContext),
   );
+  const seed = randomSeed();
+  using behind = new ImagesReadBack(context, partial.folder, seed);
   let copies: readonly NamedCopy[];
   try {
     if (capture.frozenMs !== undefined) {
@@ -89,7 +92,11 @@ export async function takeBackup(
     copies = await copyDisks(system, capture, {
       vm: entry.name,
       folder: partial.folder,
+      below: settings.backupRoot,
       compression: settings.compression,
+      seed,
+      checksum: !request.readBack && settings.compression === "none",
+      onDurable: (target, upTo) => behind.durable(target, upTo),
       bandwidthLimit: settings.bandwidthLimit,
       shareTimeoutSeconds: settings.shareTimeoutSeconds,
       parallelDisks: request.parallelDisks,
@@ -106,7 +113,7 @@ export async function takeBackup(
   phases.begin("release", `Releasing "${entry.name}"`);
   await capture.release();
 
-  const images = await readBackImages(context, partial, copies);
+  const images = await readBackImages(context, partial, copies, behind);
   phases.begin("publish", "Publishing");
   await addCompanions(partial, companions);
   await partial.add(logName, "log", context.log.text());

@@ -3,8 +3,10 @@ import type { Clock } from "../sys/clock.ts";
 import { startThread, type Thread } from "../sys/thread.ts";
 import type { Compression } from "../qcow2/layout.ts";
 import {
+  type Busy,
   chunkSize,
   type DigestStart,
+  type HashedMessage,
   type ReadChunk,
   type StoredImage,
   type StoreMessage,
@@ -13,33 +15,47 @@ import {
 import { revive } from "../sys/thread_error.ts";
 
 export interface PipelineOptions {
-  readonly store: Omit<StoreStart, "kind" | "inputs">;
+  readonly store: Omit<StoreStart, "kind" | "inputs" | "hash">;
   readonly compression: Compression;
   /** Threads that hash, and compress if asked. */
   readonly digestThreads: number;
+  /** Make the SHA-256 of the image as it is sent, on a thread of its own. */
+  readonly checksum: boolean;
   /** Buffers of one chunk each: all memory that the data of one disk takes. */
   readonly buffers: number;
   /** The share may go without storing anything for this long, in milliseconds, before it counts as hung. */
   readonly stallMs: number;
   readonly clock: Clock;
-  readonly onStored: (guestClusters: number) => void;
+  /** @param position bytes of the image so far */
+  readonly onStored: (guestClusters: number, position: number) => void;
+}
+
+/** What came of a copy. */
+export interface PipelineResult extends StoredImage {
+  /** SHA-256 of the image, when it was asked for, and is that of what was sent. */
+  readonly sha256: string | undefined;
+  readonly busy: Busy;
 }
 
 /**
  * The threads of one disk's copy, seen from the thread that reads: digest threads side by side, then one
- * store thread. Buffers go round, and their number bounds how far reading runs ahead of the share.
+ * store thread, and one for the checksum of what that has sent. Buffers go round, and their number bounds how
+ * far reading runs ahead of the share.
  */
 export class Pipeline {
   readonly #digests: readonly Thread[];
   readonly #store: Thread;
+  readonly #hash: Thread | undefined;
   readonly #free: ArrayBuffer[];
   readonly #waiting: PromiseWithResolvers<ArrayBuffer>[] = [];
-  readonly #done = Promise.withResolvers<StoredImage>();
+  readonly #stored = Promise.withResolvers<Omit<PipelineResult, "sha256">>();
+  readonly #hashed = Promise.withResolvers<string>();
   readonly #options: PipelineOptions;
   readonly #watch: ReturnType<typeof setInterval>;
   #sent = 0;
   #lastStored: number;
   #inside = 0;
+  #reading = 0;
   #failure: Error | undefined;
 
   constructor(options: PipelineOptions) {
@@ -47,21 +63,39 @@ export class Pipeline {
     this.#options = options;
     this.#lastStored = clock.monotonic();
     this.#free = Array.from({ length: buffers }, () => new ArrayBuffer(chunkSize));
-    this.#done.promise.catch(() => {});
+    for (const { promise } of [this.#stored, this.#hashed]) promise.catch(() => {});
     const onError = (error: VmbError) => this.fail(error);
     this.#store = startThread("store", {
       onMessage: (message) => this.#onStore(message as StoreMessage),
       onError,
     });
     const channels = Array.from({ length: digestThreads }, () => new MessageChannel());
-    this.#digests = channels.map(({ port1 }) => {
+    this.#digests = channels.map(({ port1: next }) => {
       const thread = startThread("digest", { onMessage: () => {}, onError });
-      thread.post({ kind: "start", compression, next: port1 } satisfies DigestStart, [port1]);
+      const start: DigestStart = { kind: "start", compression, seed: store.seed, next };
+      thread.post(start, [next]);
       return thread;
     });
     const inputs = channels.map(({ port2 }) => port2);
-    this.#store.post({ kind: "start", ...store, inputs } satisfies StoreStart, inputs);
+    const toHash = options.checksum ? new MessageChannel() : undefined;
+    if (toHash !== undefined) {
+      this.#hash = startThread("hash", {
+        onMessage: (message) => this.#onHash(message as HashedMessage),
+        onError,
+      });
+      this.#hash.post(toHash.port2, [toHash.port2]);
+    }
+    const hash = toHash?.port1;
+    this.#store.post(
+      { kind: "start", ...store, inputs, hash } satisfies StoreStart,
+      [...inputs, ...hash ? [hash] : []],
+    );
     this.#watch = setInterval(() => this.#checkStall(), Math.min(1000, stallMs));
+  }
+
+  /** Whether most of the buffers wait for the source's data, rather than for the share. */
+  get waitsForSource(): boolean {
+    return this.#reading * 2 > this.#options.buffers;
   }
 
   /** Waits for a buffer that no chunk occupies. */
@@ -69,6 +103,7 @@ export class Pipeline {
     if (this.#failure) return Promise.reject(this.#failure);
     // From here on the source owes its bytes, and then the share.
     if (this.#inside++ === 0) this.#lastStored = this.#options.clock.monotonic();
+    this.#reading++;
     const buffer = this.#free.pop();
     if (buffer) return Promise.resolve(buffer);
     const waiting = Promise.withResolvers<ArrayBuffer>();
@@ -78,24 +113,28 @@ export class Pipeline {
 
   /** Sends a chunk on its way; its buffer comes back by itself. */
   send(chunk: Omit<ReadChunk, "kind">): void {
+    this.#reading--;
     if (this.#failure) return;
     const thread = this.#digests[this.#sent++ % this.#digests.length];
     thread?.post({ kind: "chunk", ...chunk } satisfies ReadChunk, [chunk.buffer]);
   }
 
   /** Ends the image after `chunks` chunks, and resolves when it is durable. */
-  finish(chunks: number): Promise<StoredImage> {
+  async finish(chunks: number): Promise<PipelineResult> {
     this.#store.post({ kind: "end", chunks });
     this.#inside++;
     this.#lastStored = this.#options.clock.monotonic();
-    return this.#done.promise;
+    const stored = await this.#stored.promise;
+    const sha256 = this.#hash && await this.#hashed.promise;
+    return { ...stored, sha256: stored.corrected ? undefined : sha256 };
   }
 
   /** Gives up: whoever waits for a buffer or for the end gets `error`. */
   fail(error: Error): void {
     if (this.#failure) return;
     this.#failure = error;
-    this.#done.reject(error);
+    this.#stored.reject(error);
+    this.#hashed.reject(error);
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
@@ -103,26 +142,35 @@ export class Pipeline {
   close(): void {
     clearInterval(this.#watch);
     for (const thread of [this.#store, ...this.#digests]) thread.terminate();
+    this.#hash?.terminate();
   }
 
   #onStore(message: StoreMessage): void {
     switch (message.kind) {
-      case "stored": {
+      case "stored":
         this.#inside--;
         this.#lastStored = this.#options.clock.monotonic();
-        const waiting = this.#waiting.shift();
-        if (waiting) waiting.resolve(message.buffer);
-        else this.#free.push(message.buffer);
-        this.#options.onStored(message.guestClusters);
+        if (message.buffer) this.#release(message.buffer);
+        this.#options.onStored(message.guestClusters, message.position);
         return;
-      }
       case "done":
         this.#inside = 0;
-        this.#done.resolve(message.result);
+        this.#stored.resolve({ ...message.result, busy: message.busy });
         return;
       case "failed":
         this.fail(revive(message.error));
     }
+  }
+
+  #onHash(message: HashedMessage): void {
+    if (message.kind === "free") this.#release(message.buffer);
+    else this.#hashed.resolve(message.sha256);
+  }
+
+  #release(buffer: ArrayBuffer): void {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting.resolve(buffer);
+    else this.#free.push(buffer);
   }
 
   #checkStall(): void {

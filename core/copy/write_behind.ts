@@ -1,12 +1,15 @@
 import { runOk } from "../sys/process.ts";
+import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 
-export interface WriteBehindOptions {
+export interface WriteBehindOptions extends Below {
   /** File that grows. */
   readonly path: string;
   readonly signal: AbortSignal;
   /** Bytes that may be in memory only before it is time to write them out; default 128 MiB. */
   readonly stride?: number;
+  /** The file is durable up to there, in bytes, and read from where it is kept. */
+  readonly onDurable?: (upTo: number) => void;
 }
 
 /**
@@ -18,26 +21,23 @@ export interface WriteBehindOptions {
  */
 export class WriteBehind {
   readonly #system: Pick<System, "files" | "processes">;
-  readonly #path: string;
-  readonly #signal: AbortSignal;
+  readonly #options: WriteBehindOptions;
   readonly #stride: number;
-  #pending = 0;
+  #flushed = 0;
   #running: Promise<void> | undefined;
 
   constructor(system: Pick<System, "files" | "processes">, options: WriteBehindOptions) {
-    const { path, signal, stride = 128 * 1024 ** 2 } = options;
     this.#system = system;
-    this.#path = path;
-    this.#signal = signal;
-    this.#stride = stride;
+    this.#options = options;
+    this.#stride = options.stride ?? 128 * 1024 ** 2;
   }
 
-  /** Notes bytes that were written. */
-  wrote(bytes: number): void {
-    this.#pending += bytes;
-    if (this.#pending < this.#stride || this.#running || this.#signal.aborted) return;
-    this.#pending = 0;
-    this.#running = this.#flush().catch(() => {}).finally(() => this.#running = undefined);
+  /** Notes how long the file is. */
+  wrote(position: number): void {
+    const { signal } = this.#options;
+    if (position - this.#flushed < this.#stride || this.#running || signal.aborted) return;
+    this.#flushed = position;
+    this.#running = this.#flush(position).catch(() => {}).finally(() => this.#running = undefined);
   }
 
   /**
@@ -48,9 +48,11 @@ export class WriteBehind {
     await this.#running;
   }
 
-  async #flush(): Promise<void> {
-    await this.#system.files.syncFile(this.#path);
-    await dropCache(this.#system, this.#path, this.#signal);
+  async #flush(position: number): Promise<void> {
+    const { path, below, signal, onDurable } = this.#options;
+    await this.#system.files.syncFile(path, { below });
+    await dropCache(this.#system, path, signal);
+    onDurable?.(position);
   }
 }
 
@@ -60,7 +62,13 @@ export async function dropCache(
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  await runOk(processes, ["dd", `if=${path}`, "iflag=nocache", "count=0", "status=none"], {
+  await runOk(processes, [
+    "dd",
+    `if=${path}`,
+    "iflag=nocache,nofollow,nonblock",
+    "count=0",
+    "status=none",
+  ], {
     signal,
   });
 }

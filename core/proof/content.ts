@@ -25,10 +25,12 @@ export async function compareContent(
   for (const { target, blockMap, contentDigest } of backup.manifest.disks) {
     const source = exports.find((each) => each.target === target);
     if (source === undefined) continue;
-    const sample = await takeSample(`${backup.folder}/${blockMap}`, sampleSize, within);
-    if (sample.sha256 !== contentDigest) {
+    const sample = await takeSample(`${backup.folder}/${blockMap}`, sampleSize, within, {
+      below: backup.address.root,
+    });
+    if (sample.contentDigest !== contentDigest) {
       throw new VmbError(
-        `File "${blockMap}" was changed: its SHA-256 is not that of the manifest`,
+        `File "${blockMap}" was changed: its content digest is not that of the manifest`,
         {
           code: "proof.content",
           hint: "Verify the whole backup: vmb hv verify; and make a new one",

@@ -1,14 +1,15 @@
-import { createHash } from "node:crypto";
 import type { DiskExport } from "../image/disk_export.ts";
-import type { BlockMapEntry } from "../copy/block_map.ts";
+import { createClusterDigest, type Seed } from "../block_map/cluster_digest.ts";
+import type { BlockMapEntry } from "../block_map/decoder.ts";
 import { type ErrorReport, revive } from "../sys/thread_error.ts";
 import { VmbError } from "../error.ts";
 import { connectNbd } from "../nbd/client.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
+import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import { startThread } from "../sys/thread.ts";
 
-export interface SampleStart {
+export interface SampleStart extends Below {
   /** A block map. */
   readonly path: string;
   /** Clusters to choose at most. */
@@ -21,8 +22,9 @@ export type SampleMessage =
 
 /** Some clusters of a disk, spread evenly over its data, and what they must hold. */
 export interface Sample {
-  /** SHA-256 of the block map: the content digest of the disk. */
-  readonly sha256: string;
+  /** The content digest of the disk, as the block map gives it. */
+  readonly contentDigest: string;
+  readonly seed: Seed;
   /** Clusters that hold data. */
   readonly total: number;
   readonly chosen: readonly BlockMapEntry[];
@@ -42,6 +44,7 @@ export async function takeSample(
   path: string,
   most: number,
   signal: AbortSignal,
+  { below }: Below = {},
 ): Promise<Sample> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Sample>();
@@ -49,15 +52,15 @@ export async function takeSample(
     onMessage(data) {
       const message = data as SampleMessage;
       if (message.kind === "failed") return reject(revive(message.error));
-      const { sha256, total, chosen } = message;
-      resolve({ sha256, total, chosen });
+      const { contentDigest, seed, total, chosen } = message;
+      resolve({ contentDigest, seed, total, chosen });
     },
     onError: reject,
   });
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
   try {
-    thread.post({ path, most } satisfies SampleStart);
+    thread.post({ path, most, below } satisfies SampleStart);
     return await promise;
   } finally {
     signal.removeEventListener("abort", abort);
@@ -74,7 +77,7 @@ export async function takeSample(
 export async function compareSample(
   { network }: Pick<System, "network">,
   source: DiskExport,
-  { chosen }: Sample,
+  { chosen, seed }: Sample,
   signal: AbortSignal,
 ): Promise<void> {
   const client = await connectNbd({
@@ -83,6 +86,7 @@ export async function compareSample(
     exportName: source.exportName,
     signal,
   });
+  const hasher = await createClusterDigest(seed);
   const waiting = chosen.values();
   const worker = async () => {
     const buffer = new Uint8Array(clusterSize);
@@ -93,8 +97,7 @@ export async function compareSample(
       await client.read(offset, buffer.subarray(0, length));
       // A cluster that the end of the disk cuts off was hashed with zeros behind it.
       buffer.fill(0, length);
-      const found = createHash("sha256").update(buffer).digest();
-      if (!found.equals(digest)) {
+      if (hasher.of(buffer).toHex() !== digest.toHex()) {
         throw changed(source.target, cluster, "is not what was backed up");
       }
     }

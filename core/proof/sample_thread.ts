@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { type BlockMapEntry, decodeBlockMap } from "../copy/block_map.ts";
+import { type BlockMapEntry, decodeBlockMap } from "../block_map/decoder.ts";
+import { tableLength } from "../block_map/format.ts";
 import { reportError } from "../sys/thread_error.ts";
 import { openSource, type Source } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";
@@ -19,12 +19,11 @@ export function sampleThread(scope: ThreadScope): void {
   });
 }
 
-async function takeSample({ path, most }: SampleStart): Promise<SampleMessage> {
-  const source = await openSource(path);
+async function takeSample({ path, most, below }: SampleStart): Promise<SampleMessage> {
+  const source = await openSource(path, { below });
   try {
-    const hash = createHash("sha256");
-    const map = decodeBlockMap(pieces(source, (piece) => hash.update(piece)));
-    const total = countOf(source);
+    const map = decodeBlockMap(pieces(source));
+    const total = countOf(source, map.virtualSize);
     const chosen: BlockMapEntry[] = [];
     let index = 0;
     let wanted = pick(0, total, most);
@@ -33,7 +32,8 @@ async function takeSample({ path, most }: SampleStart): Promise<SampleMessage> {
       chosen.push({ cluster, digest: digest.slice() });
       wanted = pick(chosen.length, total, most);
     }
-    return { kind: "done", sha256: hash.digest("hex"), total: index, chosen };
+    const { seed } = map;
+    return { kind: "done", contentDigest: map.contentDigest(), seed, total: index, chosen };
   } finally {
     source.close();
   }
@@ -47,21 +47,19 @@ export function pick(n: number, total: number, most: number): number {
   return from + Math.floor(Math.random() * (to - from));
 }
 
-/** The trailer tells it (see `BlockMap`); that it does not lie is known when all has been read. */
-function countOf(source: Source): number {
-  const trailer = new Uint8Array(64);
-  source.readAt(trailer, Math.max(0, source.size - 64));
-  return Number(new DataView(trailer.buffer).getBigUint64(16));
+/** The table tells it (format.ts); that it does not lie is known when all has been read. */
+function countOf(source: Source, virtualSize: number): number {
+  const head = new Uint8Array(24);
+  source.readAt(head, Math.max(0, source.size - tableLength(virtualSize)));
+  return Number(new DataView(head.buffer).getBigUint64(16));
 }
 
-function* pieces(source: Source, onPiece: (piece: Uint8Array) => void): Generator<Uint8Array> {
+function* pieces(source: Source): Generator<Uint8Array> {
   for (let offset = 0;;) {
     const buffer = new Uint8Array(pieceSize);
     const count = source.readAt(buffer, offset);
     if (count === 0) return;
-    const piece = buffer.subarray(0, count);
-    onPiece(piece);
-    yield piece;
+    yield buffer.subarray(0, count);
     offset += count;
   }
 }

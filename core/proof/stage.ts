@@ -100,6 +100,8 @@ async function copyDisks(
   for (const source of exports) {
     const { target } = source;
     const path = `${scratchFolder}/${target}.qcow2`;
+    const disk = backup.manifest.disks.find((candidate) => candidate.target === target);
+    if (disk === undefined) throw new Error(`disk ${target} is served, and not in the backup`);
     const { socketPath, exportName } = source;
     const metaContexts = ["base:allocation"];
     const { network } = system;
@@ -109,14 +111,15 @@ async function copyDisks(
       imagePath: path,
       blockMapPath: `${stagingFolder}/${target}.blockmap`,
       compression: "none",
+      seed: disk.digest.seed,
       digestThreads: 1,
+      checksum: false,
       stallMs: settings.shareTimeoutSeconds * 10_000,
       limit: () => Promise.resolve(),
       onProgress: (done, total) => report({ kind: "progress", target, done, total }),
       signal,
     }).finally(() => client.disconnect());
-    const disk = backup.manifest.disks.find((candidate) => candidate.target === target);
-    if (copied.blockMapSha256 !== disk?.contentDigest) {
+    if (copied.contentDigest !== disk.contentDigest) {
       throw new VmbError(`The content of disk ${target} is not what was backed up`, {
         code: "proof.content",
         hint: "Find the damaged file with: vmb hv verify",

@@ -19,7 +19,13 @@ const diskSchema = z.strictObject({
   readBytes: bytes.describe("bytes read from the export; known zeros are not read"),
   storedBytes: bytes.describe("bytes of guest data in the image, after zeros and compression"),
   blockMap: fileName,
-  contentDigest: sha256.describe("SHA-256 of the block map: of the content, whatever its layout"),
+  digest: z.strictObject({
+    algorithm: z.literal("xxh3-128"),
+    seed: z.string().regex(/^[0-9a-f]{16}$/),
+  }).describe("how the block map's digests of clusters were made"),
+  contentDigest: sha256.describe(
+    "SHA-256 of the block map's header and table: of the content, whatever its layout",
+  ),
   seconds: z.number().nonnegative(),
 });
 

@@ -1,41 +1,46 @@
 import { createHash } from "node:crypto";
+import { createClusterDigest } from "../block_map/cluster_digest.ts";
+import { FileDigest, stretchSize } from "../block_map/file_digest.ts";
 import { reportError } from "../sys/thread_error.ts";
-import { readPieces } from "../sys/files.ts";
-import type { ThreadScope } from "../sys/thread.ts";
-import type { ReadBackMessage, ReadBackStart } from "./read_back.ts";
+import { Growth, openPastCache, readAhead } from "../sys/past_cache.ts";
+import { standBack, type ThreadScope } from "../sys/thread.ts";
+import type { ReadBackCommand, ReadBackMessage, ReadBackStart } from "./read_back.ts";
 
-const pieceSize = 1024 * 1024;
-const progressBytes = 64 * pieceSize;
-
-/** The entry of a read-back thread: hashes one file from the disk it lies on. */
+/** The entry of a read-back thread: hashes one file from where it is kept. */
 export function readBackThread(scope: ThreadScope): void {
   const post = (message: ReadBackMessage) => scope.post(message);
+  let growth: Growth | undefined;
   scope.onMessage((data) => {
-    const start = data as ReadBackStart;
-    hashFile(start, (done) => post({ kind: "progress", done })).then(
+    const message = data as ReadBackCommand;
+    if (message.kind === "grown") {
+      if (message.upTo === Number.POSITIVE_INFINITY) standBack(false);
+      growth?.grow(message.upTo);
+      return;
+    }
+    if (message.upTo !== Number.POSITIVE_INFINITY) standBack(true);
+    growth = new Growth(message.upTo);
+    hashFile(message, growth, (done) => post({ kind: "progress", done })).then(
       post,
-      (error) => post({ kind: "failed", error: reportError(error, `Read of "${start.path}"`) }),
+      (error) => post({ kind: "failed", error: reportError(error, `Read of "${message.path}"`) }),
     );
   });
 }
 
 async function hashFile(
-  { path, sentHeader }: ReadBackStart,
+  { path, seed, past, below }: ReadBackStart,
+  growth: Growth,
   onProgress: (done: number) => void,
 ): Promise<ReadBackMessage> {
-  const file = createHash("sha256");
-  const stream = sentHeader && createHash("sha256").update(sentHeader);
+  const hash = createHash("sha256");
+  const digest = seed === undefined ? undefined : new FileDigest(await createClusterDigest(seed));
+  const growing = growth.upTo !== Number.POSITIVE_INFINITY;
+  const source = await openPastCache(path, { past, growing, below });
   let size = 0;
-  let told = 0;
-  for await (const piece of readPieces(path, pieceSize)) {
-    file.update(piece);
-    const skip = Math.max(0, (sentHeader?.length ?? 0) - size);
-    if (skip < piece.length) stream?.update(piece.subarray(skip));
+  for await (const piece of readAhead(source, stretchSize, growth)) {
+    hash.update(piece);
+    digest?.add(piece);
     size += piece.length;
-    if (size - told < progressBytes) continue;
-    told = size;
     onProgress(size);
   }
-  const sha256 = file.digest("hex");
-  return { kind: "done", size, sha256, streamSha256: stream?.digest("hex") ?? sha256 };
+  return { kind: "done", size, sha256: hash.digest("hex"), digests: digest?.finish() };
 }

@@ -119,6 +119,7 @@ async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise
   const since = system.clock.monotonic();
   await restoreImage(system, {
     ...{ image, size, sha256, form, virtualSize, signal },
+    below: settings.backupRoot,
     target: await beginFile(journal, path),
     stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
     onProgress: (done, total) => report({ kind: "progress", target: disk, done, total }),

@@ -1,11 +1,12 @@
 import { type ErrorReport, revive } from "../sys/thread_error.ts";
 import { dropCache } from "../copy/write_behind.ts";
 import { VmbError } from "../error.ts";
+import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import { startThread } from "../sys/thread.ts";
 
-/** main -> restore thread: one image, and what becomes of it. */
-export interface RestoreStart {
+/** main -> restore thread: one image, below the share, and what becomes of it. */
+export interface RestoreStart extends Below {
   readonly image: string;
   /** Bytes of the image file. */
   readonly size: number;

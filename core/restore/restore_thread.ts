@@ -30,7 +30,7 @@ export function restoreThread(scope: ThreadScope): void {
 }
 
 async function restore(start: RestoreStart, onProgress: (done: number) => void): Promise<void> {
-  const source = await openSource(start.image);
+  const source = await openSource(start.image, { below: start.below });
   try {
     if (source.size !== start.size) {
       throw changed(start, `it has ${source.size} bytes, and had ${start.size} when it was made`);
@@ -82,12 +82,12 @@ async function pass(
 
 /** Copies a file byte by byte; blocks of zeros become holes. */
 async function copy(
-  { image, size }: RestoreStart,
+  { image, size, below }: RestoreStart,
   sink: Sink,
   onRead: (bytes: Uint8Array, end: number) => void,
 ): Promise<void> {
   let offset = 0;
-  for await (const bytes of readPieces(image, pieceSize)) {
+  for await (const bytes of readPieces(image, pieceSize, { below })) {
     onRead(bytes, offset + bytes.length);
     for (const { from, to } of dataRuns(bytes)) {
       sink.writeAt(bytes.subarray(from, to), offset + from);

@@ -191,6 +191,7 @@ async function fillAndCompare(
   report({ kind: "phase", phase: "verify", text: "Comparing the images with their checksums" });
   for (const { disk, image, size, sha256 } of plan.disks) {
     const read = await readBack(system, image, {
+      below: settings.backupRoot,
       dropCache: true,
       stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
       signal,

@@ -1,10 +1,11 @@
+import { setPriority } from "node:os";
 import { VmbError } from "../error.ts";
 
 /**
  * The entry points that run on threads of their own. `main.ts` is also the module of every thread, so
  * that a build has one entry, and starts the entry that the thread is named after.
  */
-export type ThreadName = "digest" | "store" | "readback" | "restore" | "sample";
+export type ThreadName = "digest" | "store" | "hash" | "readback" | "restore" | "sample";
 
 /** A thread, seen by the one who started it. */
 export interface Thread {
@@ -61,6 +62,18 @@ export function threadScope(): ThreadScope | undefined {
       early.splice(0).forEach(handler);
     },
   };
+}
+
+/**
+ * Lets the threads of all other work go first, or no longer; on Linux priorities are of threads
+ * (setpriority(2)). Without the right to rise again, the thread stays where it is.
+ */
+export function standBack(behind: boolean): void {
+  try {
+    setPriority(0, behind ? 10 : 0);
+  } catch {
+    // It only helps.
+  }
 }
 
 /** In the source tree this file is two folders below main.ts; a build has all files in one folder. */

@@ -16,6 +16,8 @@ export async function copyFrom(
     imagePath: `${folder}/copy.qcow2`,
     blockMapPath: `${folder}/copy.blockmap`,
     compression: "none",
+    seed: "0123456789abcdef",
+    checksum: false,
     digestThreads: 1,
     stallMs: 60_000,
     limit: () => Promise.resolve(),

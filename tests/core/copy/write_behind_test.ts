@@ -8,19 +8,27 @@ const never = new AbortController().signal;
 
 Deno.test("WriteBehind writes out and drops what was written, stride by stride", async () => {
   await using file = await growingFile();
-  const behind = new WriteBehind(realSystem, { path: file.path, signal: never, stride: mebibyte });
+  const durable: number[] = [];
+  const behind = new WriteBehind(realSystem, {
+    path: file.path,
+    signal: never,
+    stride: mebibyte,
+    onDurable: (upTo) => durable.push(upTo),
+  });
   await file.grow(mebibyte / 2);
   behind.wrote(mebibyte / 2);
   await behind.settle();
   assert.equal(await residentBytes(file.path), mebibyte / 2);
   await file.grow(mebibyte / 2);
-  behind.wrote(mebibyte / 2);
-  await behind.settle();
-  assert.equal(await residentBytes(file.path), 0);
-  await file.grow(mebibyte);
+  assert.deepEqual(durable, []);
   behind.wrote(mebibyte);
   await behind.settle();
   assert.equal(await residentBytes(file.path), 0);
+  await file.grow(mebibyte);
+  behind.wrote(2 * mebibyte);
+  await behind.settle();
+  assert.equal(await residentBytes(file.path), 0);
+  assert.deepEqual(durable, [mebibyte, 2 * mebibyte]);
 });
 
 Deno.test("WriteBehind leaves an error to the one who writes the file", async () => {

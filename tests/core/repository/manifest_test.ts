@@ -18,6 +18,7 @@ const whole = manifestOf(addressIn("/mnt/backup"), {
     readBytes: 1,
     storedBytes: 1,
     blockMap: "gw-1-vda.blockmap",
+    digest: { algorithm: "xxh3-128", seed: "0123456789abcdef" },
     contentDigest: sha256,
     seconds: 0.001,
   }],

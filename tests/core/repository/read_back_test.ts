@@ -1,29 +1,28 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { readBack } from "../../../core/repository/read_back.ts";
+import { createClusterDigest } from "../../../core/block_map/cluster_digest.ts";
+import { FileDigest } from "../../../core/block_map/file_digest.ts";
+import { readBack, ReadingBack } from "../../../core/repository/read_back.ts";
 import { runOk, systemProcesses } from "../../../core/sys/process.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 
 const system = { processes: systemProcesses };
 const MiB = 1024 ** 2;
+const seed = "00000000000000ff";
 
-Deno.test("readBack hashes a file of any size, as it is and as it was sent", async () => {
+Deno.test("readBack hashes a file of any size, past the cache and through it", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/image`;
-  const sentHeader = new Uint8Array(randomBytes(65_536));
-  for (const size of [0, 1, 65_535, 65_536, 65_537, MiB, MiB + 1, 3 * MiB + 5]) {
+  const hasher = await createClusterDigest(seed);
+  for (const size of [0, 1, 65_537, 4 * MiB, 4 * MiB + 1, 13 * MiB + 4096]) {
     const bytes = randomBytes(size);
     await Deno.writeFile(path, bytes);
-    const plain = await readBack(system, path, options());
-    assert.deepEqual(plain, { size, sha256: sha256(bytes), streamSha256: sha256(bytes) });
-    if (size < sentHeader.length) continue;
-    const sent = await readBack(system, path, { ...options(), sentHeader });
-    assert.deepEqual(sent, {
-      size,
-      sha256: sha256(bytes),
-      streamSha256: sha256(Buffer.concat([sentHeader, bytes.subarray(sentHeader.length)])),
-    });
+    const digest = new FileDigest(hasher);
+    digest.add(bytes);
+    const expected = { size, sha256: sha256(bytes), digests: digest.finish() };
+    for (const dropCache of [false, true]) {
+      assert.deepEqual(await readBack(system, path, { ...options(), seed, dropCache }), expected);
+    }
   }
 });
 
@@ -62,7 +61,7 @@ Deno.test("readBack of a file that is gone is an error with the reason, dropped 
       [true, { code: "process.failed", message: /nonexistent.*No such file/ }],
       [false, {
         code: "copy.failed",
-        message: /^Read of "\/nonexistent\/image" failed: No such file or directory/,
+        message: /^Read of "\/nonexistent\/image" failed: ENOENT/,
       }],
     ] as const
   ) {
@@ -87,6 +86,38 @@ Deno.test("readBack ends at once when it is asked to", async () => {
   });
   await assert.rejects(reading, reason);
   await assert.rejects(readBack(system, path, { ...options(), signal: stop.signal }), reason);
+});
+
+Deno.test("ReadingBack reads what is durable of a file that grows, and no more of it", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/image`;
+  const bytes = randomBytes(21 * MiB + 5);
+  // What is not durable yet holds other bytes than in the end.
+  await Deno.writeFile(path, bytes.subarray(0, 12 * MiB));
+  await Deno.writeFile(path, new Uint8Array(8 * MiB), { append: true });
+  using reading = new ReadingBack(system, path, options());
+  reading.durable(5 * MiB);
+  reading.durable(12 * MiB);
+  {
+    using file = await Deno.open(path, { write: true });
+    await file.seek(12 * MiB, Deno.SeekMode.Start);
+    for (let at = 12 * MiB; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  }
+  const { size, sha256: found } = await reading.complete();
+  assert.deepEqual([size, found], [bytes.length, sha256(bytes)]);
+});
+
+Deno.test("ReadingBack keeps an error for the one who asks, and does not call waiting a stall", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/image`;
+  await Deno.writeFile(path, randomBytes(8 * MiB));
+  using lost = new ReadingBack(system, `${path}.gone`, options());
+  lost.durable(4 * MiB);
+  // All that is durable was read: from then on nothing is owed, however long it takes.
+  using patient = new ReadingBack(system, path, { ...options(), stallMs: 2000 });
+  patient.durable(4 * MiB);
+  await assert.rejects(lost.complete(), { message: /ENOENT/ });
+  assert.equal((await patient.complete()).size, 8 * MiB);
 });
 
 function options() {

@@ -35,7 +35,7 @@ export class PieceInput {
     while (this.#current.length === 0) {
       if (!this.#advance()) return;
     }
-    throw this.#fail("trailer", `bytes follow after ${this.#taken}: expected the end`);
+    throw this.#fail("table", `bytes follow after ${this.#taken}: expected the end`);
   }
 
   #advance(): boolean {
