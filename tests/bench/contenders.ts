@@ -14,6 +14,8 @@ export interface Contender {
   readonly program?: string;
   /** Measured in one round only: it is there for information. */
   readonly once?: true;
+  /** Why it cannot be measured here. */
+  readonly obstacle?: string;
   /** @param folder an empty one, for whatever it makes */
   run(folder: string): Promise<Copy>;
 }
@@ -22,6 +24,8 @@ export type ContenderName =
   | "vmb"
   | "vmb-verified"
   | "vmb-zstd"
+  | "vmb-rated"
+  | "vmb-rated-verified"
   | "nbdcopy"
   | "convert"
   | "convert-zstd"
@@ -39,16 +43,25 @@ export interface Arena {
   readonly hypervisor: Hypervisor;
   readonly guest: Guest;
   readonly vmb: VmbProgram;
+  /** A share that is as slow as a network; or why there is none. */
+  readonly rated: { readonly path: string } | { readonly obstacle: string };
 }
 
 /**
  * All contenders. Where one only copies an export, the job that makes the export is not timed: this
  * favours it over vmb, whose whole run is.
  */
-export async function contenders({ hypervisor, guest, vmb }: Arena): Promise<readonly Contender[]> {
+export async function contenders(
+  { hypervisor, guest, vmb, rated }: Arena,
+): Promise<readonly Contender[]> {
   const { env } = hypervisor;
-  const plain = await writeConfiguration(hypervisor, guest, { compression: "none" });
-  const packed = await writeConfiguration(hypervisor, guest, { compression: "zstd" });
+  const share = `${hypervisor.lab.folder}/share`;
+  const plain = await writeConfiguration(hypervisor, guest, { share, compression: "none" });
+  const packed = await writeConfiguration(hypervisor, guest, { share, compression: "zstd" });
+  const slow = "path" in rated
+    ? await writeConfiguration(hypervisor, guest, { share: rated.path, compression: "none" })
+    : "";
+  const notRated = "obstacle" in rated ? { obstacle: rated.obstacle } : {};
   const byVmb = async (configFolder: string, readBack: boolean): Promise<Copy> => {
     const backup = await backUp(vmb, guest, { configFolder, readBack, env });
     const { folder, manifest } = backup.outcome;
@@ -125,6 +138,18 @@ export async function contenders({ hypervisor, guest, vmb }: Arena): Promise<rea
       text: "vmb, COMPRESSION=zstd, --no-verify",
       once: true,
       run: () => byVmb(packed, false),
+    },
+    {
+      name: "vmb-rated",
+      text: "vmb, share of 100 MB/s, --no-verify",
+      ...notRated,
+      run: () => byVmb(slow, false),
+    },
+    {
+      name: "vmb-rated-verified",
+      text: "vmb, share of 100 MB/s",
+      ...notRated,
+      run: () => byVmb(slow, true),
     },
     {
       name: "convert-zstd",

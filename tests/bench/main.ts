@@ -5,8 +5,10 @@ import { openLab } from "../lab/lab.ts";
 import { systemHypervisor } from "../lab/system_hypervisor.ts";
 import { type Contender, contenders, type Copy } from "./contenders.ts";
 import { makeDataImage } from "./data_image.ts";
+import { mountRatedShare, whyNoRatedShare } from "./rated_share.ts";
 import { peakMibWanted, type Result, showProfile, showPromises, showTimes } from "./report.ts";
 import { measureStart } from "./start_time.ts";
+import { showWithoutSha } from "./without_sha.ts";
 import { findVmb } from "./vmb_program.ts";
 
 const usage = `Compares vmb with its peers on one image, in one run.
@@ -14,8 +16,9 @@ const usage = `Compares vmb with its peers on one image, in one run.
   --data-gib N   random data on the disk (default 4; the disk is twice as large)
   --runs N       measured rounds, after one that is compared byte by byte (default 5)
   --vmb PATH     a built vmb (default dist/vmb when there is one, else the sources)
+  --rate N       MB/s of the slow share, in each direction (default 100)
   --only A,B     contenders: vmb, vmb-verified, nbdcopy, convert, push, virtnbdbackup, vmb-zstd,
-                 convert-zstd
+                 convert-zstd, vmb-rated, vmb-rated-verified
 
 Times are printed, and judge nothing: the exit status only tells whether all copies were right.
 `;
@@ -24,6 +27,7 @@ const { values } = parseArgs({
   options: {
     "data-gib": { type: "string", default: "4" },
     runs: { type: "string", default: "5" },
+    rate: { type: "string", default: "100" },
     vmb: { type: "string" },
     only: { type: "string" },
     help: { type: "boolean", default: false },
@@ -48,6 +52,15 @@ await makeDataImage(source, { sizeBytes, dataBytes });
 await guest.start();
 await guest.waitForAgent();
 
+const obstacle = await whyNoRatedShare();
+const rated = obstacle === undefined
+  ? {
+    path: await mountRatedShare(lab, {
+      bytesPerSecond: Number(values.rate) * 1_000_000,
+      sizeBytes: Math.round(1.2 * dataBytes) + gibibyte,
+    }),
+  }
+  : { obstacle };
 const chosen = await chooseContenders();
 const results = new Map<Contender, Copy[]>(chosen.map((contender) => [contender, []]));
 for (let round = 0; round <= runs; round++) {
@@ -59,12 +72,21 @@ for (let round = 0; round <= runs; round++) {
   }
 }
 show([...results].map(([{ name, text }, copies]) => ({ name, text, copies })));
+console.log(await showWithoutSha(copiesOf("vmb-verified"), dataBytes));
 console.log(await measureStart(vmb, { runs: 10 }));
 
+function copiesOf(name: Contender["name"]): readonly Copy[] {
+  return [...results].find(([contender]) => contender.name === name)?.[1] ?? [];
+}
+
 async function chooseContenders(): Promise<readonly Contender[]> {
-  const all = await contenders({ hypervisor, guest, vmb });
+  const all = await contenders({ hypervisor, guest, vmb, rated });
   const names = values.only?.split(",");
-  const wanted = all.filter(({ name }) => names?.includes(name) ?? true);
+  const wanted = all.filter(({ name, text, obstacle }) => {
+    if (!(names?.includes(name) ?? true)) return false;
+    if (obstacle !== undefined) console.log(`${text}: left out, for there is ${obstacle}`);
+    return obstacle === undefined;
+  });
   const there = await Promise.all(wanted.map(({ program }) => hasProgram(program)));
   return wanted.filter(({ program }, index) => {
     if (!there[index]) console.log(`${program} is not installed: left out`);
@@ -98,8 +120,8 @@ async function runOnce(
     ], { timeoutMs: 900_000 });
   }
   await Deno.remove(folder, { recursive: true });
-  await Deno.remove(`${lab.folder}/share`, { recursive: true });
-  await Deno.mkdir(`${lab.folder}/share`);
+  await emptyFolder(`${lab.folder}/share`);
+  if ("path" in rated) await emptyFolder(rated.path);
   return copy;
 }
 
@@ -108,6 +130,12 @@ function show(all: readonly Result[]): void {
   for (const result of all) if (result.name.startsWith("vmb")) console.log(showProfile(result));
   const peaks = all.flatMap(({ copies }) => copies.flatMap(({ vmb }) => vmb?.usage.peakMib ?? []));
   console.log(`\npeak memory of vmb: ${Math.max(...peaks)} MiB (wanted: at most ${peakMibWanted})`);
+}
+
+async function emptyFolder(folder: string): Promise<void> {
+  for (const { name } of await Array.fromAsync(Deno.readDir(folder))) {
+    if (name !== "lost+found") await Deno.remove(`${folder}/${name}`, { recursive: true });
+  }
 }
 
 async function builtVmb(): Promise<string | undefined> {

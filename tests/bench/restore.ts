@@ -38,7 +38,10 @@ console.log(`${vmb.version}: making ${dataBytes / gibibyte} GiB of data`);
 await makeDataImage(source, { sizeBytes: 2 * dataBytes, dataBytes });
 await guest.start();
 await guest.waitForAgent();
-const configFolder = await writeConfiguration(hypervisor, guest, { compression: "none" });
+const configFolder = await writeConfiguration(hypervisor, guest, {
+  share: `${lab.folder}/share`,
+  compression: "none",
+});
 const { outcome } = await backUp(vmb, guest, { configFolder, readBack: false, env });
 const image = `${outcome.folder}/${outcome.manifest.disks[0]?.file}`;
 const name = `${guest.name}-copy`;

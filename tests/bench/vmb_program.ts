@@ -34,11 +34,12 @@ export async function findVmb(path: string | undefined): Promise<VmbProgram> {
 export async function writeConfiguration(
   { lab, uri }: Hypervisor,
   guest: Guest,
-  { compression }: { readonly compression: "none" | "zstd" },
+  { share, compression }: {
+    readonly share: string;
+    readonly compression: "none" | "zstd";
+  },
 ): Promise<string> {
-  const folder = `${lab.folder}/config-${compression}`;
-  const share = `${lab.folder}/share`;
-  await Deno.mkdir(folder);
+  const folder = await Deno.makeTempDir({ dir: lab.folder, prefix: "config-" });
   await Deno.mkdir(share, { recursive: true });
   const { stdout } = await runOk(systemProcesses, [
     ...["findmnt", "--noheadings", "--output", "FSTYPE", "--target", share] as const,

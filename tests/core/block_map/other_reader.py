@@ -11,6 +11,7 @@ import xxhash
 
 CLUSTER = 65536
 SEGMENT = 8192
+ZEROS = bytes(CLUSTER)
 
 
 def block_map(disk, size, seed):
@@ -22,7 +23,7 @@ def block_map(disk, size, seed):
         bitmap, digests = bytearray(SEGMENT // 8), []
         for index in range(min(SEGMENT, clusters - segment * SEGMENT)):
             data = disk.read(CLUSTER).ljust(CLUSTER, b"\0")
-            if any(data):
+            if data != ZEROS:
                 bitmap[index >> 3] |= 1 << (index & 7)
                 digests.append(xxhash.xxh3_128(data, seed=seed).digest())
         if not digests:
