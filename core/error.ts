@@ -81,6 +81,16 @@ export class ConfigError extends VmbError {
   }
 }
 
+/** Joins an error with the one of the cleanup after it: both are told, and what to do is about the second. */
+export function alsoFailed(first: VmbError, second: VmbError): VmbError {
+  return new VmbError(`${first.message}; and then: ${second.message}`, {
+    code: first.code,
+    exit: first.exit,
+    hint: second.hint ?? "Run: vmb hv recover",
+    cause: new AggregateError([first, second]),
+  });
+}
+
 /** The run was asked to stop: by a signal, or by a limit that the run set itself. */
 export class CancelledError extends VmbError {
   constructor(signal: "SIGHUP" | "SIGINT" | "SIGTERM") {

@@ -1,4 +1,4 @@
-import type { LiveRun } from "../../core/run/live_runs.ts";
+import type { LiveRun } from "../../core/journal/live_runs.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { table } from "../output/table.ts";
@@ -11,7 +11,7 @@ export function runsCommand(context: CommandContext) {
     .option("--json", "print them as JSON")
     .action(async ({ json }) => {
       const { settings } = await context.configuration();
-      const { liveRuns } = await import("../../core/run/live_runs.ts");
+      const { liveRuns } = await import("../../core/journal/live_runs.ts");
       const runs = await liveRuns(context.system.files, settings.stateDir);
       context.result(json, { runs }, () => runs.length === 0 ? "no backup runs\n" : showRuns(runs));
     });

@@ -58,22 +58,19 @@ export function testRestoreCommand(context: CommandContext) {
       const { settings } = configuration;
       const { system, signal, report, version } = context;
       const [
-        { proveBackup },
+        { proveBackup, verdictError },
         { leaveFileDaemon },
-        { recover },
         { shareFreeBytes, shareMount },
         { shareFiles },
       ] = await Promise.all([
         import("../../core/proof/run.ts"),
         import("../../core/run/own_scope.ts"),
-        import("../../core/recovery/recover.ts"),
         import("../../core/repository/share.ts"),
         import("../../core/sys/share_files.ts"),
       ]);
       const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
       context.shield();
       await leaveFileDaemon(system, "Test restore", report);
-      await recover(settings.stateDir, { system, report, shareTimeoutMs });
       await shareMount(system, settings);
       await shareFreeBytes(system, settings);
       const share = shareFiles(system.files, settings.backupRoot, shareTimeoutMs);
@@ -107,26 +104,11 @@ export function testRestoreCommand(context: CommandContext) {
       if (options.json) {
         context.result(true, many ? { proofs: outcomes } : outcomes[0], () => "");
       }
-      throwUnlessPassed(outcomes);
+      // The worst verdict decides.
+      const errors = outcomes.map(({ proof }) => verdictError(proof)).filter((error) => error);
+      const worst = errors.find((error) => error?.exit === exitCodes.problems) ?? errors[0];
+      if (worst) throw worst;
     });
-}
-
-/** The worst verdict decides. */
-function throwUnlessPassed(outcomes: readonly ProofOutcome[]): void {
-  const proofs = outcomes.map(({ proof }) => proof);
-  const worst = proofs.find(({ verdict }) => verdict === "fail") ??
-    proofs.find(({ verdict }) => verdict === "inconclusive");
-  if (worst === undefined) return;
-  const what = `Test restore of "${worst.vm}" ${worst.backup.id}`;
-  throw new VmbError(
-    worst.verdict === "fail"
-      ? `${what} failed: ${worst.reason}`
-      : `${what} is inconclusive: ${worst.reason}`,
-    {
-      code: `proof.${worst.verdict}`,
-      exit: worst.verdict === "fail" ? exitCodes.problems : exitCodes.partial,
-    },
-  );
 }
 
 function secondsArgument(text: string): number {

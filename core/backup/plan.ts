@@ -63,7 +63,7 @@ export function entryHere(configuration: Configuration, name: string): VmEntry {
   );
 }
 
-export function showPlan(
+export function planOf(
   { entry, settings, id }: BackupContext,
   { survey, choice }: Examined,
 ): BackupPlan {

@@ -1,28 +1,22 @@
 import type { Configuration } from "../config/configuration.ts";
-import { toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
+import { formatBytes } from "../format/bytes.ts";
 import { formatDuration } from "../format/duration.ts";
-import { openVirsh } from "../libvirt/virsh.ts";
 import { findDomain } from "../libvirt/domain.ts";
-import { beginJournal } from "../journal/journal.ts";
-import { announceRun } from "../run/live_runs.ts";
-import { assertRecovered, recover } from "../recovery/recover.ts";
-import { undoRun } from "../undo/undo_run.ts";
-import { backupId, vmFolder } from "../repository/layout.ts";
+import { vmFolder } from "../repository/layout.ts";
 import { isLocked, lockForBackup, type RepositoryLock } from "../repository/lock.ts";
+import type { Manifest } from "../repository/manifest.ts";
 import { removeStalePartials } from "../repository/partial.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
+import type { RunFacts } from "../run/record.ts";
+import { openRun, withRun } from "../run/run.ts";
+import { withJournal } from "../run/with_journal.ts";
+import { withLock } from "../run/with_lock.ts";
 import { withDeadline } from "../sys/deadline.ts";
-import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import type { BackupContext } from "./context.ts";
-import { examine, type Examined } from "./examine.ts";
-import { tellFailure, tellSuccess } from "./notice.ts";
-import { startPhases } from "../run/phases.ts";
-import { type BackupPlan, type BackupRequest, entryHere, showPlan } from "./plan.ts";
-import { makeRunFolders, runFolders } from "../run/folders.ts";
-import { openRunLog } from "../run/log.ts";
-import { summarize, writeSummary } from "./summary.ts";
+import { examine } from "./examine.ts";
+import { type BackupPlan, type BackupRequest, entryHere, planOf } from "./plan.ts";
 import { takeBackup, type TakenBackup } from "./take.ts";
 
 export interface BackupOptions {
@@ -48,16 +42,8 @@ export async function backupVm(
   options: BackupOptions,
 ): Promise<BackupOutcome> {
   const context = openContext(request, options);
-  const { system, settings, report, phases, log, entry } = context;
-  let unannounce = () => Promise.resolve();
-  try {
-    unannounce = await announceRun(system.files, settings.stateDir, {
-      run: context.runId,
-      vm: entry.name,
-      jobId: request.baculaJobId ?? null,
-      pid: system.host.pid,
-      since: context.startedAt.toISOString(),
-    });
+  const { report, entry } = context;
+  return await withRun(context, async () => {
     if (!entry.listed) {
       report({
         kind: "info",
@@ -70,25 +56,10 @@ export async function backupVm(
         text: `Level ${request.levelWord} was asked for: a full backup is made`,
       });
     }
-    const taken = await recoverAndBackUp(context);
-    await writeSummary(context, summarize(context, taken));
-    await tellSuccess(context, taken.manifest);
-    return { ...taken, warnings: log.warnings() };
-  } catch (thrown) {
-    const error = toVmbError(thrown);
-    const step = phases.current();
-    // The run that holds the lock writes its own.
-    if (!isLocked(error)) {
-      await writeSummary(context, summarize(context, { error, step }));
-    }
-    await tellFailure(context, step, error);
-    throw error;
-  } finally {
-    await unannounce().catch((error) =>
-      report({ kind: "warning", text: toVmbError(error).message })
-    );
-    await log.close();
-  }
+    const taken = await lockedBackup(context);
+    const value = { ...taken, warnings: context.log.warnings() };
+    return { value, facts: factsOf(taken.manifest) };
+  });
 }
 
 /** Tells what `backupVm` would do; nothing is changed, but for a probe file on the share. */
@@ -97,20 +68,14 @@ export async function planBackup(
   options: BackupOptions,
 ): Promise<BackupPlan> {
   const context = openContext(request, options);
-  return showPlan(context, await examine(context));
+  return planOf(context, await examine(context));
 }
 
-async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
-  const { system, settings, virsh, entry, signal, report } = context;
-  const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
-  context.phases.begin("recover", "Looking for what a killed run left");
-  const recoveries = await recover(settings.stateDir, { system, report, shareTimeoutMs });
-  // Another VM's trouble must not keep this one from its backup.
-  assertRecovered(recoveries.filter(({ vm }) => vm === entry.name || vm === ""));
+async function lockedBackup(context: BackupContext): Promise<TakenBackup> {
+  const { settings, virsh, entry, signal, report } = context;
   const { uuid } = await findDomain(virsh, entry.name);
   await context.log.keep();
-  const lock = await lockInTurn(context, uuid);
-  try {
+  return await withLock(context, await lockInTurn(context, uuid), async () => {
     const stale = await removeStalePartials(
       context.share,
       vmFolder({ root: settings.backupRoot, hypervisor: settings.hypervisorName, vm: entry.name }),
@@ -118,12 +83,14 @@ async function recoverAndBackUp(context: BackupContext): Promise<TakenBackup> {
     for (const name of stale) report({ kind: "info", text: `Removed the partial backup ${name}` });
     const examined = await examine(context);
     signal.throwIfAborted();
-    return await journaledBackup(context, examined);
-  } finally {
-    await withDeadline("Release of the locks", shareTimeoutMs, lock.release()).catch((error) =>
-      report({ kind: "warning", text: toVmbError(error).message })
+    const { domain, description } = examined.survey;
+    return await withJournal(
+      context,
+      domain,
+      (journal) => takeBackup(context, journal, context, examined),
+      { owner: description.owner },
     );
-  }
+  });
 }
 
 /** Waits for the end of what holds the lock, as long as was asked for. */
@@ -147,7 +114,6 @@ async function lockInTurn(context: BackupContext, uuid: string): Promise<Reposit
 /** The error of a share that cannot be locked is the least telling one: the checks say what is wrong. */
 async function lockOrExplain(context: BackupContext, uuid: string): Promise<RepositoryLock> {
   const { system, settings, entry, runId, startedAt, report } = context;
-  const timeoutMs = settings.shareTimeoutSeconds * 1000;
   try {
     await shareMount(system, settings);
     await shareFreeBytes(system, settings);
@@ -157,13 +123,13 @@ async function lockOrExplain(context: BackupContext, uuid: string): Promise<Repo
       vm: entry.name,
       run: runId,
       since: startedAt.toISOString(),
-      jobId: context.request.baculaJobId ?? null,
+      jobId: context.jobId,
     };
     const locking = lockForBackup(system, settings.backupRoot, uuid, holder, {
       places: settings.concurrentBackups,
       report,
     });
-    return await withDeadline("Lock of the share", timeoutMs, locking);
+    return await withDeadline("Lock of the share", context.shareTimeoutMs, locking);
   } catch (error) {
     if (isLocked(error)) throw error;
     await examine(context);
@@ -171,70 +137,28 @@ async function lockOrExplain(context: BackupContext, uuid: string): Promise<Repo
   }
 }
 
-async function journaledBackup(context: BackupContext, examined: Examined): Promise<TakenBackup> {
-  const { system, settings, runId, entry, virsh, report } = context;
-  const folders = runFolders(settings, runId);
-  const journal = await beginJournal(system.files, settings.stateDir, {
-    step: "begin",
-    run: runId,
-    vm: entry.name,
-    uuid: examined.survey.domain.uuid,
-    uri: virsh.uri,
-    pid: system.host.pid,
-    ...folders,
-    time: context.startedAt.toISOString(),
-  });
-  let taken: TakenBackup | undefined;
-  let failure: VmbError | undefined;
-  try {
-    await makeRunFolders(system, folders, examined.survey.description.owner);
-    taken = await takeBackup(context, journal, folders, examined);
-  } catch (thrown) {
-    failure = toVmbError(thrown);
-    report({ kind: "error", text: failure.message, hint: failure.hint });
-  }
-  try {
-    await undoRun(journal, {
-      system,
-      report,
-      shareTimeoutMs: settings.shareTimeoutSeconds * 1000,
-    });
-  } catch (thrown) {
-    const undo = toVmbError(thrown);
-    report({ kind: "error", text: undo.message, hint: undo.hint });
-    failure = failure === undefined ? undo : new VmbError(
-      `${failure.message}; and then: ${undo.message}`,
-      { ...failure, hint: undo.hint ?? "Run: vmb hv recover" },
-    );
-  }
-  if (failure !== undefined) throw failure;
-  if (taken === undefined) throw new Error("a run ended with neither backup nor error");
-  return taken;
+function factsOf(manifest: Manifest): RunFacts {
+  const { id, level, consistency, bytesRead, bytesWritten, warnings } = manifest;
+  const seconds = Object.values(manifest.seconds).reduce((sum, value) => sum + value, 0);
+  const size = `${formatBytes(bytesWritten)} in ${formatDuration(seconds * 1000)}`;
+  const odd = warnings.length > 0 ? `, ${warnings.length} warnings` : "";
+  return {
+    result: "ok",
+    text: `${level}, ${consistency}-consistent, ${size}${odd}`,
+    backupId: id,
+    bytesRead,
+    bytesWritten,
+  };
 }
 
 function openContext(
   request: BackupRequest,
-  { system, configuration, vmbVersion, report, signal }: BackupOptions,
+  { configuration, vmbVersion, ...host }: BackupOptions,
 ): BackupContext {
-  const { settings } = configuration;
   const entry = entryHere(configuration, request.vm);
-  const startedAt = system.clock.now();
-  const id = backupId(startedAt);
-  const log = openRunLog(system, `${settings.logDir}/${entry.name}/${id}.log`, report);
-  return {
-    system,
-    settings,
-    entry,
-    request,
-    virsh: openVirsh(system.processes, settings.libvirtUri),
-    share: shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000),
-    runId: `vmb-${id}-${system.host.pid}`,
-    id,
-    vmbVersion,
-    startedAt,
-    phases: startPhases(system.clock, log.report),
-    log,
-    report: log.report,
-    signal,
-  };
+  const run = openRun(
+    { ...host, settings: configuration.settings },
+    { kind: "backup", vm: entry.name, jobId: request.baculaJobId },
+  );
+  return { ...run, entry, request, id: run.time, vmbVersion };
 }

@@ -7,7 +7,7 @@ import { captureSnapshot } from "../capture/snapshot.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { versions } from "../libvirt/domain_info.ts";
-import { toVmbError, VmbError } from "../error.ts";
+import { alsoFailed, toVmbError, type VmbError } from "../error.ts";
 import type { Journal } from "../journal/journal.ts";
 import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
@@ -108,7 +108,7 @@ export async function takeBackup(
     await capture.assertWhole();
   } catch (error) {
     phases.begin("release", `Releasing "${entry.name}"`);
-    throw await alsoFailed(error, () => capture.release());
+    throw await withCleanup(error, () => capture.release());
   }
   phases.begin("release", `Releasing "${entry.name}"`);
   await capture.release();
@@ -139,14 +139,13 @@ export async function takeBackup(
 }
 
 /** Runs a cleanup after an error; if it fails too, both are told. */
-async function alsoFailed(thrown: unknown, cleanup: () => Promise<void>): Promise<VmbError> {
+async function withCleanup(thrown: unknown, cleanup: () => Promise<void>): Promise<VmbError> {
   const error = toVmbError(thrown);
   try {
     await cleanup();
     return error;
   } catch (second) {
-    const { message, hint } = toVmbError(second);
-    return new VmbError(`${error.message}; and then: ${message}`, { ...error, hint });
+    return alsoFailed(error, toVmbError(second));
   }
 }
 

@@ -10,6 +10,10 @@ export interface SlackMessage {
 }
 
 export interface RunNotice {
+  /** What was run: `Backup`. */
+  readonly title: string;
+  /** What runs it again. */
+  readonly command: string;
   readonly vm: string;
   readonly hypervisor: string;
   readonly time: Date;
@@ -20,8 +24,8 @@ export function failureMessage(
   notice: RunNotice & { step: string; error: VmbError },
 ): SlackMessage {
   const { vm, hypervisor, step, error, time } = notice;
-  const next = error.hint ?? `Look at the log on ${hypervisor}, then run: vmb hv backup ${vm}`;
-  const title = `Backup of ${vm} on ${hypervisor} failed`;
+  const next = error.hint ?? `Look at the log on ${hypervisor}, then run: ${notice.command}`;
+  const title = `${notice.title} of ${vm} on ${hypervisor} failed`;
   return {
     text: cut(escape(`${title} at ${step}: ${error.message}. Next: ${next}`), 2900),
     blocks: [
@@ -45,8 +49,8 @@ export function failureMessage(
 }
 
 export function successMessage(notice: RunNotice & { text: string }): SlackMessage {
-  const { vm, hypervisor, text } = notice;
-  const line = `✅ Backup of ${vm} on ${hypervisor}: ${text}`;
+  const { title, vm, hypervisor, text } = notice;
+  const line = `✅ ${title} of ${vm} on ${hypervisor}: ${text}`;
   return {
     text: cut(escape(line), 2900),
     blocks: [{ type: "section", text: { type: "mrkdwn", text: cut(escape(line), 2900) } }],

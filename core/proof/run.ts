@@ -1,16 +1,13 @@
 import type { Configuration } from "../config/configuration.ts";
 import { vmEntry } from "../config/configuration.ts";
-import { makeRunFolders, runFolders } from "../run/folders.ts";
-import { toVmbError, VmbError } from "../error.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { versions } from "../libvirt/domain_info.ts";
 import { qemuOwner } from "../libvirt/qemu_owner.ts";
-import { openVirsh } from "../libvirt/virsh.ts";
-import { beginJournal } from "../journal/journal.ts";
-import { undoRun } from "../undo/undo_run.ts";
 import type { StoredBackup } from "../repository/backups.ts";
-import { backupId } from "../repository/layout.ts";
-import { shareFiles } from "../sys/share_files.ts";
+import type { RunFacts } from "../run/record.ts";
+import { openRun, withRun } from "../run/run.ts";
+import { withJournal } from "../run/with_journal.ts";
 import type { System } from "../sys/system.ts";
 import { readBackupFiles } from "../repository/backup_files.ts";
 import { readConsole } from "./boot.ts";
@@ -60,64 +57,71 @@ export async function proveBackup(
   backup: StoredBackup,
   options: ProofOptions,
 ): Promise<ProofOutcome> {
-  const { system, configuration, report, signal } = options;
-  const { settings } = configuration;
+  const { configuration, vmbVersion, since, ...host } = options;
   const { address, manifest } = backup;
   if (manifest === undefined) {
-    throw new VmbError(backup.problem ?? "", { code: "repository.manifest", exit: 6 });
-  }
-  const startedAt = system.clock.now();
-  const time = backupId(startedAt);
-  const short = crypto.randomUUID().slice(0, 8);
-  const virsh = openVirsh(system.processes, settings.libvirtUri);
-  // Short, for it is a part of the paths of sockets, which have at most 107 bytes.
-  const runId = `${testRunPrefix}${short}`;
-  const folders = runFolders(settings, runId);
-  const copy = { name: copyName(address.vm, short), uuid: crypto.randomUUID() };
-  const owner = await qemuOwner(virsh);
-  const journal = await beginJournal(system.files, settings.stateDir, {
-    step: "begin",
-    run: runId,
-    vm: address.vm,
-    // The run has nothing to do with the VM itself.
-    uuid: copy.uuid,
-    uri: virsh.uri,
-    pid: system.host.pid,
-    ...folders,
-    time: startedAt.toISOString(),
-  });
-  const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
-  const undo = () => undoRun(journal, { system, report, shareTimeoutMs });
-  const context: ProofContext = {
-    ...{ system, settings, virsh, request, copy, short, owner, journal, report, signal },
-    ...folders,
-    share: shareFiles(system.files, settings.backupRoot, shareTimeoutMs),
-    validate: vmEntry(configuration, address.vm).validate,
-    backup: { ...backup, manifest },
-    steps: new Steps(system.clock, report),
-  };
-  let outcome: ProofOutcome;
-  try {
-    await makeRunFolders(system, folders, owner);
-    const { running, examined } = await runSteps(context);
-    const evidence = await gatherEvidence(context, running, examined);
-    if (!request.keep || running === undefined) await destroyTestDomain(virsh, copy);
-    const proof = await describe(context, options, { runId, startedAt, running, examined });
-    const folder = await keepProof(context, time, proof, evidence);
-    const kept = request.keep && running ? copy : undefined;
-    outcome = { proof, folder, kept };
-  } catch (thrown) {
-    await undo().catch((error) => {
-      const { message, hint } = toVmbError(error);
-      report({ kind: "error", text: message, hint });
+    throw new VmbError(backup.problem ?? "", {
+      code: "repository.manifest",
+      exit: exitCodes.problems,
     });
-    throw thrown;
   }
-  if (outcome.kept) {
-    await journal.write({ step: "kept" });
-    await journal.abandon();
-  } else await undo();
-  return outcome;
+  const short = crypto.randomUUID().slice(0, 8);
+  const run = openRun(
+    { ...host, settings: configuration.settings },
+    // Short, for it is a part of the paths of sockets, which have at most 107 bytes.
+    { kind: "test-restore", vm: address.vm, runId: `${testRunPrefix}${short}` },
+  );
+  return await withRun(run, async () => {
+    await run.log.keep();
+    const copy = { name: copyName(address.vm, short), uuid: crypto.randomUUID() };
+    const owner = await qemuOwner(run.virsh);
+    const value = await withJournal(run, copy, async (journal) => {
+      const context: ProofContext = {
+        ...{ ...run, request, copy, short, owner, journal },
+        validate: vmEntry(configuration, address.vm).validate,
+        backup: { ...backup, manifest },
+        steps: new Steps(run.system.clock, run.report),
+      };
+      return await proveCopy(context, { vmbVersion, since });
+    }, { vm: address.vm, owner });
+    return { value, facts: factsOf(value) };
+  });
+}
+
+/** Boots the copy, gathers what it shows, and keeps the proof. */
+async function proveCopy(
+  context: ProofContext,
+  options: Pick<ProofOptions, "vmbVersion" | "since">,
+): Promise<ProofOutcome> {
+  const { request, virsh, copy, journal } = context;
+  const ran = await runSteps(context);
+  const evidence = await gatherEvidence(context, ran.running, ran.examined);
+  const isKept = request.keep && ran.running !== undefined;
+  if (!isKept) await destroyTestDomain(virsh, copy);
+  const proof = await describe(context, options, ran);
+  const folder = await keepProof(context, proof, evidence);
+  if (isKept) await journal.write({ step: "kept" });
+  return { proof, folder, kept: isKept ? copy : undefined };
+}
+
+function factsOf({ proof }: ProofOutcome): RunFacts {
+  const { verdict, reason } = proof;
+  return {
+    result: verdict === "pass" ? "ok" : verdict === "fail" ? "failed" : "inconclusive",
+    error: verdictError(proof),
+    text: `${verdict}, ${reason}`,
+    backupId: proof.backup.id,
+  };
+}
+
+/** What a verdict that is no pass means to whoever asked for it; a pass is no error. */
+export function verdictError({ vm, backup, verdict, reason }: Proof): VmbError | undefined {
+  if (verdict === "pass") return undefined;
+  const failed = verdict === "fail";
+  return new VmbError(
+    `Test restore of "${vm}" ${backup.id} ${failed ? "failed" : "is inconclusive"}: ${reason}`,
+    { code: `proof.${verdict}`, exit: failed ? exitCodes.problems : exitCodes.partial },
+  );
 }
 
 interface Ran {
@@ -179,12 +183,9 @@ async function gatherEvidence(
 }
 
 async function describe(
-  { steps, backup, request, settings, virsh, system }: ProofContext,
-  { vmbVersion, since }: ProofOptions,
-  { runId, startedAt, running, examined }: Ran & {
-    readonly runId: string;
-    readonly startedAt: Date;
-  },
+  { steps, backup, request, settings, virsh, system, runId, startedAt }: ProofContext,
+  { vmbVersion, since }: Pick<ProofOptions, "vmbVersion" | "since">,
+  { running, examined }: Ran,
 ): Promise<Proof> {
   const { hypervisor, id, vm } = backup.address;
   const bootedAt = examined?.bootedAt;
@@ -216,8 +217,7 @@ async function describe(
 
 /** Keeps a proof beside the backup; on a share that takes nothing, with the logs of this hypervisor. */
 async function keepProof(
-  { share, journal, backup, settings, system, report }: ProofContext,
-  time: string,
+  { share, journal, backup, settings, system, report, time }: ProofContext,
   proof: Proof,
   evidence: Evidence,
 ): Promise<string | undefined> {

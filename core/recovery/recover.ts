@@ -1,6 +1,6 @@
 import { toVmbError, VmbError } from "../error.ts";
 import { journalPaths, reopenJournal, runOfJournal } from "../journal/journal.ts";
-import { liveRuns } from "../run/live_runs.ts";
+import { liveRuns } from "../journal/live_runs.ts";
 import { type UndoOptions, undoRun } from "../undo/undo_run.ts";
 
 export interface Recovery {

@@ -18,12 +18,11 @@ import { restoreImage } from "./restore_image.ts";
 import { startOnBackup } from "./start.ts";
 import { undefine } from "../undo/restored.ts";
 
-export interface ApplyContext {
+export interface ApplyContext extends RunFolders {
   readonly system: System;
   readonly settings: Settings;
   readonly virsh: Virsh;
   readonly journal: Journal;
-  readonly folders: RunFolders;
   readonly plan: RestorePlan;
   readonly files: BackupFiles;
   readonly report: Report;
@@ -51,7 +50,7 @@ export async function applyRestore(context: ApplyContext): Promise<void> {
 
   report({ kind: "phase", phase: "define", text: `Defining "${plan.name}"` });
   if (plan.network.kind === "isolated") {
-    await ensureIsolatedNetwork(system, virsh, context.folders.stagingFolder);
+    await ensureIsolatedNetwork(system, virsh, context.stagingFolder);
   }
   await keepPreviousXml(context);
   for (const aside of plan.setAside) {
@@ -64,7 +63,7 @@ export async function applyRestore(context: ApplyContext): Promise<void> {
     await virsh.run(["autostart", plan.uuid, ...plan.autostart ? [] : ["--disable"]]);
   }
   signal.throwIfAborted();
-  if (plan.fillsLater) await startOnBackup(system, virsh, plan, context.folders.stagingFolder);
+  if (plan.fillsLater) await startOnBackup(system, virsh, plan, context.stagingFolder);
   await journal.write({ step: "restored" });
 }
 
@@ -95,12 +94,12 @@ async function restoreDisks(context: ApplyContext): Promise<void> {
 
 /** Lays overlays over the images of the backup: the VM runs on them until they are whole disks. */
 async function beginFill(context: ApplyContext): Promise<void> {
-  const { system, virsh, journal, plan, folders, signal } = context;
+  const { system, virsh, journal, plan, scratchFolder, stagingFolder, signal } = context;
   const fill = {
     step: "fill",
     // Beside the run's own folders: whatever works in those ends with the run.
-    socketFolder: `${folders.scratchFolder}-fill`,
-    logFolder: `${folders.stagingFolder}-fill`,
+    socketFolder: `${scratchFolder}-fill`,
+    logFolder: `${stagingFolder}-fill`,
     disks: plan.disks.map(({ disk, path, image, sha256 }) => ({
       ...{ target: disk, path, image, sha256 },
     })),
@@ -134,12 +133,12 @@ async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise
 }
 
 async function restoreCompanions(context: ApplyContext): Promise<void> {
-  const { system, journal, plan, files, folders } = context;
+  const { system, journal, plan, files, stagingFolder } = context;
   if (plan.nvram !== undefined && files.nvram !== undefined) {
     await system.files.write(await beginFile(journal, plan.nvram), files.nvram.content);
   }
   if (plan.tpm !== undefined && files.tpm !== undefined) {
-    const archive = `${folders.stagingFolder}/tpm.tar`;
+    const archive = `${stagingFolder}/tpm.tar`;
     await system.files.write(archive, files.tpm);
     const folder = await beginFile(journal, plan.tpm);
     await system.files.makeFolder(folder, { mode: 0o711 });
@@ -158,9 +157,9 @@ async function keepPreviousXml({ system, journal, virsh, plan }: ApplyContext): 
 }
 
 async function define(context: ApplyContext): Promise<void> {
-  const { system, journal, virsh, plan, folders } = context;
+  const { system, journal, virsh, plan, stagingFolder } = context;
   const { name, uuid, replaces, previousXml } = plan;
-  const file = `${folders.stagingFolder}/domain.xml`;
+  const file = `${stagingFolder}/domain.xml`;
   await system.files.write(file, plan.xml);
   const previous = replaces && previousXml
     ? {

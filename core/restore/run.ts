@@ -1,27 +1,24 @@
-import { makeRunFolders, type RunFolders, runFolders } from "../run/folders.ts";
-import { openRunLog } from "../run/log.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import type { Configuration } from "../config/configuration.ts";
-import type { Settings } from "../config/settings.ts";
-import { exitCodes, toVmbError, VmbError } from "../error.ts";
+import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
-import { openVirsh, type Virsh } from "../libvirt/virsh.ts";
+import { formatBytes } from "../format/bytes.ts";
+import type { Journal } from "../journal/journal.ts";
 import { type BackupFiles, readBackupFiles } from "../repository/backup_files.ts";
-import { beginJournal, type Journal } from "../journal/journal.ts";
-import { assertRecovered, recover } from "../recovery/recover.ts";
-import { undoRun } from "../undo/undo_run.ts";
-import { findBackup } from "../repository/backups.ts";
-import { backupId } from "../repository/layout.ts";
-import { readBack } from "../repository/read_back.ts";
+import { findBackup, type StoredBackup } from "../repository/backups.ts";
 import { lockForRestore, type RepositoryLock } from "../repository/lock.ts";
 import type { Manifest } from "../repository/manifest.ts";
+import { readBack } from "../repository/read_back.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
+import type { RunFacts } from "../run/record.ts";
+import { openRun, type Run, withRun } from "../run/run.ts";
+import { withJournal } from "../run/with_journal.ts";
+import { withLock } from "../run/with_lock.ts";
 import { withDeadline } from "../sys/deadline.ts";
-import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
+import { settleFill } from "../undo/fill.ts";
 import { applyRestore, stallFactor } from "./apply.ts";
 import { restoreChecks } from "./checks.ts";
-import { settleFill } from "../undo/fill.ts";
 import { hostFacts } from "./host_facts.ts";
 import { planRestore, type RestorePlan } from "./plan.ts";
 import type { RestoreRequest } from "./request.ts";
@@ -60,13 +57,9 @@ export interface RestoreOutcome {
   readonly warnings: readonly string[];
 }
 
-interface RestoreContext extends RestoreOptions {
-  readonly settings: Settings;
-  readonly virsh: Virsh;
-  readonly time: string;
-  readonly runId: string;
-  readonly folders: RunFolders;
-}
+interface RestoreContext extends Run, Pick<RestoreOptions, "confirm" | "onBegin"> {}
+
+type WholeBackup = StoredBackup & { readonly manifest: Manifest };
 
 interface Prepared extends ExaminedPlan {
   readonly files: BackupFiles;
@@ -77,7 +70,7 @@ export async function examineRestore(
   request: RestoreRequest,
   options: RestoreOptions,
 ): Promise<ExaminedPlan> {
-  const context = openContext(options);
+  const context = openContext(request, options);
   const { plan, checks } = await prepare(context, request, await findWhole(context, request));
   return { plan, checks };
 }
@@ -92,91 +85,61 @@ export async function restoreVm(
   request: RestoreRequest,
   options: RestoreOptions,
 ): Promise<RestoreOutcome> {
-  const since = options.system.clock.monotonic();
-  const { settings } = options.configuration;
-  const time = backupId(options.system.clock.now());
-  const log = openRunLog(
-    options.system,
-    `${settings.logDir}/${request.vm}/restore-${time}.log`,
-    options.report,
-  );
-  const context = openContext({ ...options, report: log.report });
-  try {
-    const { system, report, signal, virsh } = context;
-    const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
-    const recoveries = await recover(settings.stateDir, { system, report, shareTimeoutMs });
-    assertRecovered(recoveries.filter(({ vm }) => vm === request.vm || vm === ""));
+  const context = openContext(request, options);
+  return await withRun(context, async () => {
     const backup = await findWhole(context, request);
-    await log.keep();
+    await context.log.keep();
     const lock = await lockUnlessReadOnly(context, backup.manifest);
-    try {
-      const prepared = await prepare(context, request, backup);
-      const { plan } = prepared;
-      assertPassed(`Checks before the restore of "${plan.name}"`, prepared.checks);
-      if (plan.replaces) await options.confirm(plan.replaces.name);
-      signal.throwIfAborted();
-      options.onBegin();
-      await journaledRestore(context, prepared);
-      if (plan.start && !plan.fillsLater) await startRestored(virsh, plan);
-      return {
-        ...{ vm: plan.vm, id: plan.id, name: plan.name, uuid: plan.uuid, mode: plan.mode },
-        disks: plan.disks.map(({ disk, path }) => ({ target: disk, path })),
-        kept: [...plan.setAside.map(({ to }) => to), ...plan.previousXml ? [plan.previousXml] : []],
-        started: plan.start,
-        bytes: plan.disks.reduce((sum, { size }) => sum + size, 0),
-        seconds: Math.round(system.clock.monotonic() - since) / 1000,
-        warnings: log.warnings(),
-      };
-    } finally {
-      await withDeadline(
-        "Release of the lock",
-        shareTimeoutMs,
-        lock?.release() ?? Promise.resolve(),
-      )
-        .catch((error) => report({ kind: "warning", text: toVmbError(error).message }));
-    }
-  } finally {
-    await log.close();
-  }
+    const plan = await withLock(context, lock, () => lockedRestore(context, request, backup));
+    return { value: outcomeOf(context, plan), facts: factsOf(plan) };
+  });
 }
 
-async function journaledRestore(context: RestoreContext, prepared: Prepared): Promise<void> {
-  const { system, settings, report, virsh, runId, folders } = context;
+async function lockedRestore(
+  context: RestoreContext,
+  request: RestoreRequest,
+  backup: WholeBackup,
+): Promise<RestorePlan> {
+  const prepared = await prepare(context, request, backup);
   const { plan } = prepared;
-  const journal = await beginJournal(system.files, settings.stateDir, {
-    step: "begin",
-    run: runId,
-    vm: plan.name,
-    uuid: plan.uuid,
-    uri: virsh.uri,
-    pid: system.host.pid,
-    ...folders,
-    time: system.clock.now().toISOString(),
-  });
-  let failure: VmbError | undefined;
-  try {
-    await makeRunFolders(system, folders, undefined);
+  assertPassed(`Checks before the restore of "${plan.name}"`, prepared.checks);
+  if (plan.replaces) await context.confirm(plan.replaces.name);
+  context.signal.throwIfAborted();
+  context.onBegin();
+  await withJournal(context, plan, async (journal) => {
     await applyRestore({ ...context, ...prepared, journal });
     if (plan.fillsLater) await fillAndCompare(context, prepared, journal);
-  } catch (thrown) {
-    failure = toVmbError(thrown);
-    report({ kind: "error", text: failure.message, hint: failure.hint });
-    report({ kind: "phase", phase: "undo", text: "Undoing what was begun" });
-  }
-  try {
-    await undoRun(journal, {
-      system,
-      report,
-      shareTimeoutMs: settings.shareTimeoutSeconds * 1000,
-    });
-  } catch (thrown) {
-    const undo = toVmbError(thrown);
-    failure = failure === undefined ? undo : new VmbError(
-      `${failure.message}; and then: ${undo.message}`,
-      { ...failure, hint: undo.hint ?? "Run: vmb hv recover" },
-    );
-  }
-  if (failure !== undefined) throw failure;
+  });
+  if (plan.start && !plan.fillsLater) await startRestored(context.virsh, plan);
+  return plan;
+}
+
+function outcomeOf({ log, phases }: RestoreContext, plan: RestorePlan): RestoreOutcome {
+  const seconds = Object.values(phases.seconds()).reduce((sum, value) => sum + value, 0);
+  return {
+    ...{ vm: plan.vm, id: plan.id, name: plan.name, uuid: plan.uuid, mode: plan.mode },
+    disks: plan.disks.map(({ disk, path }) => ({ target: disk, path })),
+    kept: [...plan.setAside.map(({ to }) => to), ...plan.previousXml ? [plan.previousXml] : []],
+    started: plan.start,
+    bytes: restoredBytes(plan),
+    seconds: Math.round(seconds * 1000) / 1000,
+    warnings: log.warnings(),
+  };
+}
+
+function factsOf(plan: RestorePlan): RunFacts {
+  const bytes = restoredBytes(plan);
+  return {
+    result: "ok",
+    text: `${plan.name}, ${formatBytes(bytes)} compared with their checksums`,
+    backupId: plan.id,
+    bytesRead: bytes,
+  };
+}
+
+/** Bytes of images that were read and compared. */
+function restoredBytes({ disks }: RestorePlan): number {
+  return disks.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** The VM runs already: what fails from here on leaves it running. */
@@ -210,12 +173,11 @@ async function fillAndCompare(
 }
 
 async function prepare(
-  { system, virsh, settings, report, time }: RestoreContext,
+  { system, share, virsh, settings, report, phases, time }: RestoreContext,
   request: RestoreRequest,
-  backup: Awaited<ReturnType<typeof findWhole>>,
+  backup: WholeBackup,
 ): Promise<Prepared> {
-  report({ kind: "phase", phase: "checks", text: `Checking ${backup.folder}` });
-  const share = shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000);
+  phases.begin("checks", `Checking ${backup.folder}`);
   const [files, facts] = await Promise.all([readBackupFiles(share, backup), hostFacts(virsh)]);
   const plan = await planRestore({
     ...{ system, backup, files, facts, request },
@@ -230,16 +192,18 @@ async function prepare(
   };
 }
 
-async function findWhole({ system, settings }: RestoreContext, { vm, id }: RestoreRequest) {
+async function findWhole(
+  { system, share, settings }: RestoreContext,
+  { vm, id }: RestoreRequest,
+): Promise<WholeBackup> {
   await shareMount(system, settings);
   await shareFreeBytes(system, settings);
-  const share = shareFiles(system.files, settings.backupRoot, settings.shareTimeoutSeconds * 1000);
   const found = await findBackup(share, settings.backupRoot, vm, id);
   const { manifest, problem } = found;
   if (manifest !== undefined) return { ...found, manifest };
   throw new VmbError(problem ?? "", {
     code: "repository.manifest",
-    exit: 6,
+    exit: exitCodes.problems,
     hint: "Restore another backup (vmb hv list), or by hand, as docs/05-restore.md says",
   });
 }
@@ -249,7 +213,7 @@ async function lockUnlessReadOnly(
   context: RestoreContext,
   manifest: Manifest,
 ): Promise<RepositoryLock | undefined> {
-  const { system, settings, report, runId } = context;
+  const { system, settings, report, runId, startedAt, shareTimeoutMs } = context;
   const { readonly } = await shareMount(system, settings);
   if (readonly) {
     report({
@@ -263,21 +227,16 @@ async function lockUnlessReadOnly(
     pid: system.host.pid,
     vm: manifest.vm.name,
     run: runId,
-    since: system.clock.now().toISOString(),
-    jobId: null,
+    since: startedAt.toISOString(),
+    jobId: context.jobId,
   });
-  return await withDeadline("Lock of the share", settings.shareTimeoutSeconds * 1000, locking);
+  return await withDeadline("Lock of the share", shareTimeoutMs, locking);
 }
 
-function openContext(options: RestoreOptions): RestoreContext {
-  const { system, configuration } = options;
-  const { settings } = configuration;
-  const time = backupId(system.clock.now());
-  const runId = `vmb-restore-${time}-${system.host.pid}`;
-  return {
-    ...options,
-    ...{ settings, time, runId },
-    virsh: openVirsh(system.processes, settings.libvirtUri),
-    folders: runFolders(settings, runId),
-  };
+function openContext(
+  { vm }: RestoreRequest,
+  { configuration, confirm, onBegin, ...host }: RestoreOptions,
+): RestoreContext {
+  const run = openRun({ ...host, settings: configuration.settings }, { kind: "restore", vm });
+  return { ...run, confirm, onBegin };
 }

@@ -6,6 +6,8 @@ import type { System } from "../sys/system.ts";
 /** The log of one run: kept on the local disk, and with the backup. */
 export interface RunLog {
   readonly report: Report;
+  /** Writes what the command itself will show. */
+  note(event: Event): void;
   /** All lines so far. */
   text(): string;
   warnings(): readonly string[];
@@ -24,8 +26,7 @@ export function openRunLog(
   const lines: string[] = [];
   const warnings: string[] = [];
   let writing = Promise.resolve();
-  const report = (event: Event) => {
-    next(event);
+  const note = (event: Event) => {
     const line = eventLine(event);
     if (line === undefined) return;
     const stamped = `${clock.now().toISOString()} ${line}`;
@@ -37,8 +38,13 @@ export function openRunLog(
     // A log that cannot be written must not end a backup.
     if (file) writing = writing.then(() => file?.append(stamped)).catch(() => {});
   };
+  const report = (event: Event) => {
+    next(event);
+    note(event);
+  };
   return {
     report,
+    note,
     text: () => lines.map((line) => `${line}\n`).join(""),
     warnings: () => warnings,
     async keep() {

@@ -1,6 +1,6 @@
 import { exitCodes, VmbError } from "../error.ts";
 import type { System } from "../sys/system.ts";
-import { type LiveRun, liveRuns } from "./live_runs.ts";
+import { type LiveRun, liveRuns } from "../journal/live_runs.ts";
 
 /**
  * Stops the backup of a VM that a job of Bacula started here: it undoes what it began, and is waited for.

@@ -12,6 +12,7 @@ import { type SlackAnswer, startSlack } from "../../lab/slack.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 
 const time = new Date("2026-11-21T12:00:00.000Z");
+const backup = { title: "Backup", command: "vmb hv backup gw-1" };
 const message = testMessage("hv1", time);
 
 Deno.test("sendToSlack tries again when that may help, and waits as it is told", async () => {
@@ -88,6 +89,7 @@ Deno.test("sendToSlack that reaches nobody tells no address", async () => {
 Deno.test("failureMessage tells VM, hypervisor, step, time, error and what to do next", () => {
   const error = new VmbError("Copy failed: <!channel> & <b>", { code: "x", hint: "Mend > it" });
   const { text, blocks } = failureMessage({
+    ...backup,
     vm: "a&b",
     hypervisor: "hv1",
     time,
@@ -109,6 +111,7 @@ Deno.test("failureMessage tells VM, hypervisor, step, time, error and what to do
   assert.ok(!/<!channel>/.test(JSON.stringify({ text, blocks })));
 
   const bare = failureMessage({
+    ...backup,
     vm: "gw-1",
     hypervisor: "hv1",
     time,
@@ -123,8 +126,8 @@ Deno.test("failureMessage and successMessage stay within Slack's limits", () => 
   const error = new VmbError(long, { code: "x", hint: long });
   const vm = "v".repeat(150);
   const messages = [
-    failureMessage({ vm, hypervisor: "h".repeat(150), time, step: "copy", error }),
-    successMessage({ vm, hypervisor: "hv1", time, text: long }),
+    failureMessage({ ...backup, vm, hypervisor: "h".repeat(150), time, step: "copy", error }),
+    successMessage({ ...backup, vm, hypervisor: "hv1", time, text: long }),
   ];
   for (const { text, blocks } of messages) {
     assert.ok(text.length <= 3000);

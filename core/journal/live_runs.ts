@@ -1,7 +1,11 @@
 import type { Files } from "../sys/files.ts";
 
-/** A backup that runs on this hypervisor. */
+/** What runs: the word of the command. */
+export type RunKind = "backup" | "restore" | "test-restore";
+
+/** Something that runs on this hypervisor. */
 export interface LiveRun {
+  readonly kind: RunKind;
   readonly run: string;
   readonly vm: string;
   /** Bacula's; `null` for a run that a person started. */
@@ -34,7 +38,7 @@ export async function announceRun(
   };
 }
 
-/** The backups that run here; what killed ones left is removed. */
+/** What runs here; what killed runs left is removed. */
 export async function liveRuns(files: Files, stateFolder: string): Promise<readonly LiveRun[]> {
   const folder = liveFolder(stateFolder);
   const runs: LiveRun[] = [];
@@ -44,7 +48,7 @@ export async function liveRuns(files: Files, stateFolder: string): Promise<reado
     const text = await files.readText(path).catch(() => "");
     if (await isDead(files, path)) continue;
     const run = readRun(text);
-    if (run !== undefined && await isBackup(files, run)) runs.push(run);
+    if (run !== undefined && await isItself(files, run)) runs.push(run);
   }
   return runs;
 }
@@ -61,12 +65,12 @@ async function isDead(files: Files, path: string): Promise<boolean> {
 }
 
 /**
- * Whether the process of a run is a backup for its job (proc(5)). The lock may also be held by somebody who
- * looks whether it is held, and then the number may be of any process.
+ * Whether the process of a run is what it says it is, for its job (proc(5)). The lock may also be held by
+ * somebody who looks whether it is held, and then the number may be of any process.
  */
-async function isBackup(files: Files, { pid, jobId }: LiveRun): Promise<boolean> {
+async function isItself(files: Files, { kind, pid, jobId }: LiveRun): Promise<boolean> {
   const words = (await files.readText(`/proc/${pid}/cmdline`).catch(() => "")).split("\0");
-  return words.includes("backup") &&
+  return words.includes(kind) &&
     (jobId === null || words.includes(`${jobId}`) || words.includes(`--job-id=${jobId}`));
 }
 

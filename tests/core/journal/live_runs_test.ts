@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { announceRun, type LiveRun, liveRuns } from "../../../core/run/live_runs.ts";
+import { announceRun, type LiveRun, liveRuns } from "../../../core/journal/live_runs.ts";
 import { recover } from "../../../core/recovery/recover.ts";
 import { stopRun } from "../../../core/run/stop_run.ts";
 import { systemClock } from "../../../core/sys/clock.ts";
@@ -8,7 +8,7 @@ import { systemHost } from "../../../core/sys/host.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 
-const holder = new URL("hold_run.ts", import.meta.url).pathname;
+const holder = new URL("../run/hold_run.ts", import.meta.url).pathname;
 
 /** A process that announces a run as vmb does, and looks like one. */
 interface Holder extends AsyncDisposable {
@@ -92,7 +92,7 @@ Deno.test("liveRuns forgets a run that was killed", async () => {
 Deno.test("liveRuns takes no other process for a run, whoever holds the lock", async () => {
   await using folder = await temporaryFolder();
   // This test is no backup: its command line says so.
-  const run: LiveRun = { run: "r", vm: "web", jobId: 11, pid: Deno.pid, since: "" };
+  const run: LiveRun = { kind: "backup", run: "r", vm: "web", jobId: 11, pid: Deno.pid, since: "" };
   const end = await announceRun(systemFiles, folder.path, run);
   assert.deepEqual(await systemFiles.list(`${folder.path}/live`), ["r.json"]);
   assert.deepEqual(await jobs(folder.path), []);

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
-import type { BackupContext } from "../../../core/backup/context.ts";
 import { startPhases } from "../../../core/run/phases.ts";
 import { openRunLog } from "../../../core/run/log.ts";
-import { summarize, writeSummary } from "../../../core/backup/summary.ts";
+import { keepRecord, recordOf } from "../../../core/run/record.ts";
+import type { Run } from "../../../core/run/run.ts";
 import { VmbError } from "../../../core/error.ts";
 import { mountOf } from "../../../core/repository/mount.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
-import { addressIn, manifestOf } from "../repository/stored.ts";
+import { addressIn } from "../repository/stored.ts";
 import { fakeClock } from "../sys/fake_clock.ts";
 
-Deno.test("summarize tells how a run ended, good or bad", async () => {
+Deno.test("recordOf tells how a run ended, good or bad", async () => {
   await using stand = await run();
   const { context, address } = stand;
   context.report({ kind: "warning", text: "odd" });
-  const good = summarize(context, {
-    manifest: manifestOf(address, { bytesRead: 5, bytesWritten: 3 }),
+  const good = recordOf(context, {
+    ...{ result: "ok", text: "full", backupId: address.id, bytesRead: 5, bytesWritten: 3 },
   });
   assert.deepEqual(
     [good.result, good.backupId, good.step, good.error, good.bytesRead, good.bytesWritten],
@@ -23,7 +23,7 @@ Deno.test("summarize tells how a run ended, good or bad", async () => {
   );
   assert.deepEqual([good.warnings, good.baculaJobId], [["odd"], 42]);
   const error = new VmbError("It broke", { code: "x.y" });
-  const bad = summarize(context, { error, step: "copy" });
+  const bad = recordOf(context, { error, step: "copy" });
   assert.deepEqual([bad.result, bad.backupId, bad.step, bad.error, bad.bytesRead], [
     "failed",
     null,
@@ -33,15 +33,14 @@ Deno.test("summarize tells how a run ended, good or bad", async () => {
   ]);
 });
 
-Deno.test("writeSummary writes to a mounted share only, and never fails a run", async () => {
+Deno.test("keepRecord writes to a mounted share only, and never fails a run", async () => {
   await using stand = await run();
   const { context, root } = stand;
-  const summary = summarize(context, { error: new VmbError("x", { code: "x" }), step: "copy" });
-  const write = (changes: Partial<BackupContext> = {}) =>
-    writeSummary({ ...context, ...changes }, summary);
+  const summary = recordOf(context, { error: new VmbError("x", { code: "x" }), step: "copy" });
+  const write = (changes: Partial<Run> = {}) => keepRecord({ ...context, ...changes }, summary);
   await write({ settings: { ...context.settings, backupFstypes: ["nfs4"] } });
   assert.equal(await realSystem.files.inspect(root), undefined);
-  assert.match(context.log.warnings()[0] ?? "", /^Summary of the run was not written: Backup root/);
+  assert.match(context.log.warnings()[0] ?? "", /^Record of the run was not written: Backup root/);
 
   await write();
   const path = `${root}/metadata/last-run-summary.json`;
@@ -51,7 +50,7 @@ Deno.test("writeSummary writes to a mounted share only, and never fails a run", 
   await write({
     share: { ...realSystem.files, write: () => Promise.reject(new Error("ENOSPC")) },
   });
-  assert.match(context.log.warnings()[1] ?? "", /^Summary of the run was not written: .*ENOSPC/);
+  assert.match(context.log.warnings()[1] ?? "", /^Record of the run was not written: .*ENOSPC/);
   assert.equal(context.log.warnings().length, 2);
 });
 
@@ -71,14 +70,15 @@ async function run() {
       backupFstypes: [mountOf(folder.path, mountinfo)?.type],
       shareTimeoutSeconds: 5,
     },
-    entry: { name: "gw-1" },
-    request: { baculaJobId: 42 },
+    kind: "backup",
+    vm: "gw-1",
+    jobId: 42,
     runId: "vmb-1",
     startedAt: clock.now(),
     phases: startPhases(clock, log.report),
     log,
     report: log.report,
-  } as unknown as BackupContext;
+  } as unknown as Run;
   return {
     root,
     context,
