@@ -1,6 +1,6 @@
 import type { VmEntry } from "../config/vm_list.ts";
-import type { Run } from "../run/run.ts";
-import type { BackupRequest } from "./plan.ts";
+import type { Run } from "../run/open_run.ts";
+import type { BackupRequest } from "./request.ts";
 
 /** What one run of a backup works with. */
 export interface BackupContext extends Run {

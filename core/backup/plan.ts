@@ -1,5 +1,4 @@
 import type { Capture } from "../capture/capture.ts";
-import type { Method } from "../survey/method.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import { exitCodes, VmbError } from "../error.ts";
@@ -8,23 +7,6 @@ import { expectedSize } from "../checks/pre_backup.ts";
 import { backupFolder } from "../repository/layout.ts";
 import type { BackupContext } from "./context.ts";
 import type { Examined } from "./examine.ts";
-import type { Level } from "./level.ts";
-
-/** What someone asks for. */
-export interface BackupRequest {
-  readonly vm: string;
-  /** Overrides vm-list.yaml. */
-  readonly method: Method | undefined;
-  readonly level: Level;
-  /** The level in the caller's own word. */
-  readonly levelWord: string;
-  readonly baculaJobId: number | undefined;
-  /** Milliseconds to wait for another backup to end. */
-  readonly lockWaitMs: number;
-  readonly readBack: boolean;
-  /** Disks that are copied side by side. */
-  readonly parallelDisks: number;
-}
 
 /** A backup as it would be made: what `--dry-run` shows. */
 export interface BackupPlan {

@@ -9,14 +9,16 @@ import type { Manifest } from "../repository/manifest.ts";
 import { removeStalePartials } from "../repository/partial.ts";
 import { shareFreeBytes, shareMount } from "../repository/share.ts";
 import type { RunFacts } from "../run/record.ts";
-import { openRun, withRun } from "../run/run.ts";
+import { openRun } from "../run/open_run.ts";
+import { withRun } from "../run/with_run.ts";
 import { withJournal } from "../run/with_journal.ts";
 import { withLock } from "../run/with_lock.ts";
 import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
 import type { BackupContext } from "./context.ts";
 import { examine } from "./examine.ts";
-import { type BackupPlan, type BackupRequest, entryHere, planOf } from "./plan.ts";
+import { type BackupPlan, entryHere, planOf } from "./plan.ts";
+import type { BackupRequest } from "./request.ts";
 import { takeBackup, type TakenBackup } from "./take.ts";
 
 export interface BackupOptions {

@@ -4,7 +4,7 @@ import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import type { Manifest } from "../repository/manifest.ts";
-import type { Run } from "../run/run.ts";
+import type { Run } from "../run/open_run.ts";
 import type { IsolatedNetwork } from "./isolated_network.ts";
 import type { ProofNetwork } from "./proof.ts";
 import type { Steps } from "./steps.ts";

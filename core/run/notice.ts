@@ -2,7 +2,7 @@ import type { VmbError } from "../error.ts";
 import type { RunKind } from "../journal/live_runs.ts";
 import { failureMessage, sendToSlack, successMessage } from "../notify/slack.ts";
 import type { RunFacts } from "./record.ts";
-import type { Run } from "./run.ts";
+import type { Run } from "./open_run.ts";
 
 const titles: Readonly<Record<RunKind, string>> = {
   "backup": "Backup",

@@ -2,7 +2,7 @@ import { toVmbError, type VmbError } from "../error.ts";
 import type { RunKind } from "../journal/live_runs.ts";
 import { metadataFolder } from "../repository/layout.ts";
 import { shareMount } from "../repository/share.ts";
-import type { Run } from "./run.ts";
+import type { Run } from "./open_run.ts";
 
 /** What a run tells of its end, when nothing made it throw. */
 export interface RunFacts {

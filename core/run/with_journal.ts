@@ -4,7 +4,7 @@ import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import { undoRun } from "../undo/undo_run.ts";
 import { makeRunFolders } from "./folders.ts";
-import type { Run } from "./run.ts";
+import type { Run } from "./open_run.ts";
 
 /**
  * Does something whose every step stands in a journal before it changes anything. Whatever is still held at

@@ -1,7 +1,7 @@
 import { toVmbError } from "../error.ts";
 import type { RepositoryLock } from "../repository/lock.ts";
 import { withDeadline } from "../sys/deadline.ts";
-import type { Run } from "./run.ts";
+import type { Run } from "./open_run.ts";
 
 /**
  * Does something under a lock of the share. That the lock is not given back in time is no failure of what was

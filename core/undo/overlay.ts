@@ -1,22 +1,10 @@
 import { toVmbError, VmbError } from "../error.ts";
-import type { Report } from "../event.ts";
-import { type Domain, domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
 import { domainInfo } from "../libvirt/domain_info.ts";
 import { describeDomain, type DomainDisk, withDisksOf } from "../libvirt/domain_xml.ts";
-import type { Virsh } from "../libvirt/virsh.ts";
 import type { OverlayDisk } from "../journal/journal_entry.ts";
 import { runOk } from "../sys/process.ts";
-import type { System } from "../sys/system.ts";
-import { assertOursOnTop, commitLive } from "./overlay_live.ts";
-
-/** What removing overlays needs; a capture and `recover` both have it. */
-export interface CommitContext {
-  readonly system: Pick<System, "clock" | "files" | "processes">;
-  readonly virsh: Virsh;
-  readonly domain: Domain;
-  readonly stagingFolder: string;
-  readonly report: Report;
-}
+import { assertOursOnTop, type CommitContext, commitLive } from "./overlay_live.ts";
 
 /**
  * Commits overlays of ours back into their base images and takes them away. It may be called at any state

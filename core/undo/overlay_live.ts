@@ -1,10 +1,20 @@
 import { VmbError } from "../error.ts";
+import type { Report } from "../event.ts";
 import { blockJob } from "../libvirt/block_job.ts";
 import { type Domain, liveXml } from "../libvirt/domain.ts";
 import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { OverlayDisk } from "../journal/journal_entry.ts";
-import type { CommitContext } from "./overlay.ts";
+import type { System } from "../sys/system.ts";
+
+/** What removing overlays needs; a capture and `recover` both have it. */
+export interface CommitContext {
+  readonly system: Pick<System, "clock" | "files" | "processes">;
+  readonly virsh: Virsh;
+  readonly domain: Domain;
+  readonly stagingFolder: string;
+  readonly report: Report;
+}
 
 /** How long an active commit may make no progress, in milliseconds. */
 const patienceMs = 10 * 60_000;

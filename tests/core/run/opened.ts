@@ -1,6 +1,6 @@
 import type { Settings } from "../../../core/config/settings.ts";
 import type { Event } from "../../../core/event.ts";
-import { openRun, type Run, type RunSubject } from "../../../core/run/run.ts";
+import { openRun, type Run, type RunSubject } from "../../../core/run/open_run.ts";
 import { mountOf } from "../../../core/repository/mount.ts";
 import { realSystem, type System } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";

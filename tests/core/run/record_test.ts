@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { startPhases } from "../../../core/run/phases.ts";
 import { openRunLog } from "../../../core/run/log.ts";
 import { keepRecord, recordOf } from "../../../core/run/record.ts";
-import type { Run } from "../../../core/run/run.ts";
+import type { Run } from "../../../core/run/open_run.ts";
 import { VmbError } from "../../../core/error.ts";
 import { mountOf } from "../../../core/repository/mount.ts";
 import { realSystem } from "../../../core/sys/system.ts";

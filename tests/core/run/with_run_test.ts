@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { VmbError } from "../../../core/error.ts";
 import { liveRuns } from "../../../core/journal/live_runs.ts";
 import type { RunFacts } from "../../../core/run/record.ts";
-import { withRun } from "../../../core/run/run.ts";
+import { withRun } from "../../../core/run/with_run.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { opened, recordsOf } from "./opened.ts";
 
