@@ -10,6 +10,7 @@ import type { Compression } from "../qcow2/layout.ts";
 import { blockMapName, imageName } from "../repository/layout.ts";
 import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
+import { processors } from "../sys/thread.ts";
 
 export interface CopyDisksOptions extends Below {
   readonly vm: string;
@@ -64,7 +65,7 @@ export async function copyDisks(
         compression: options.compression,
         seed: options.seed,
         checksum: options.checksum,
-        digestThreads: options.compression === "none" ? 1 : 3,
+        digestThreads: options.compression === "none" ? 1 : Math.min(3, processors()),
         stallMs: options.shareTimeoutSeconds * stallFactor * 1000,
         limit,
         onProgress: (done, total) => report({ kind: "progress", target, done, total }),

@@ -99,7 +99,7 @@ export async function readBackImages(
   copies: readonly NamedCopy[],
   behind: ImagesReadBack,
 ): Promise<ReadonlyMap<string, string>> {
-  const { system, request, settings, entry, phases, signal } = context;
+  const { request, entry, phases } = context;
   const digests = new Map<string, string>();
   phases.begin(
     request.readBack ? "read-back" : "digest",
@@ -109,20 +109,10 @@ export async function readBackImages(
     const name = imageName(entry.name, copy.target);
     const mapName = blockMapName(entry.name, copy.target);
     const { fileSize, sha256: sent } = copy;
-    let sha256 = request.readBack ? undefined : sent;
-    if (sha256 === undefined) {
-      const read = await behind.complete(copy);
-      assertSameImage(name, copy, read);
-      sha256 = read.sha256;
-    }
-    if (request.readBack) {
-      const map = await readBack(system, `${partial.folder}/${mapName}`, {
-        dropCache: true,
-        below: settings.backupRoot,
-        signal,
-      });
-      assertSameMap(mapName, copy, map);
-    }
+    const [sha256] = await Promise.all([
+      request.readBack || sent === undefined ? readImage(name, copy, behind) : sent,
+      request.readBack ? readMap(context, partial.folder, mapName, copy) : undefined,
+    ]);
     digests.set(copy.target, sha256);
     partial.note({ name, role: "disk", size: fileSize, sha256 });
     partial.note({
@@ -168,21 +158,33 @@ export function manifestDisks(
   });
 }
 
-function assertSameImage(name: string, copy: NamedCopy, read: ReadBack): void {
-  if (read.size !== copy.fileSize) {
-    throw differs(name, `has ${read.size} bytes, and ${copy.fileSize} were sent`);
+/** Reads what is left of an image; returns its SHA-256 when it is what was sent. */
+async function readImage(name: string, copy: NamedCopy, behind: ImagesReadBack): Promise<string> {
+  const { size, sha256, digests = new Uint8Array() } = await behind.complete(copy);
+  if (size !== copy.fileSize) {
+    throw differs(name, `has ${size} bytes, and ${copy.fileSize} were sent`);
   }
-  const at = firstDifference(copy.fileDigests, read.digests ?? new Uint8Array());
-  if (at !== undefined) {
-    throw differs(name, `is not what was sent, first within 4 MiB from byte ${at} on`);
-  }
+  const at = firstDifference(copy.fileDigests, digests);
+  if (at === undefined) return sha256;
+  throw differs(name, `is not what was sent, first within 4 MiB from byte ${at} on`);
 }
 
-function assertSameMap(name: string, copy: NamedCopy, read: ReadBack): void {
-  if (read.size === copy.blockMapSize && read.sha256 === copy.blockMapSha256) return;
+async function readMap(
+  { system, settings, signal }: ReadBackContext,
+  folder: string,
+  name: string,
+  { blockMapSize, blockMapSha256 }: NamedCopy,
+): Promise<void> {
+  const { size, sha256 } = await readBack(system, `${folder}/${name}`, {
+    dropCache: true,
+    below: settings.backupRoot,
+    stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
+    signal,
+  });
+  if (size === blockMapSize && sha256 === blockMapSha256) return;
   throw differs(
     name,
-    `has ${read.size} bytes with SHA-256 ${read.sha256}, and ${copy.blockMapSize} with ${copy.blockMapSha256} were sent`,
+    `has ${size} bytes with SHA-256 ${sha256}, and ${blockMapSize} with ${blockMapSha256} were sent`,
   );
 }
 

@@ -45,8 +45,11 @@ export interface CopiedDisk extends Omit<PipelineResult, "busy"> {
   readonly heldBack: HeldBack;
 }
 
-/** Chunks in flight, from the request to the file: the memory of one copy, in MiB. */
-const buffers = 24;
+/**
+ * Chunks in flight, from the request to the file: the memory of one copy's data, in MiB. Compressing is slower
+ * than all else: nothing is gained by reading far ahead of it.
+ */
+const buffers = { none: 24, zstd: 12 } as const;
 
 /**
  * Copies one export into a qcow2 image and its block map: allocation first, then its data in one pass, read
@@ -93,7 +96,7 @@ export async function copyDisk(
       compression: options.compression,
       digestThreads: options.digestThreads,
       checksum: options.checksum,
-      buffers,
+      buffers: buffers[options.compression],
       stallMs: options.stallMs,
       clock,
       onStored(clusters, position) {

@@ -5,7 +5,7 @@ import {
   digestLength,
 } from "../block_map/cluster_digest.ts";
 import type { ThreadScope } from "../sys/thread.ts";
-import { clusterSize } from "../qcow2/cluster.ts";
+import { clusterBits, clusterSize } from "../qcow2/cluster.ts";
 import type { Compression } from "../qcow2/layout.ts";
 import { type DigestedChunk, type DigestStart, type ReadChunk, verdicts } from "./messages.ts";
 
@@ -74,6 +74,21 @@ function isZero(buffer: ArrayBuffer, offset: number): boolean {
   return true;
 }
 
+/**
+ * Level 3 with tables of the size that one cluster can use, and room for the whole frame at once: each call makes
+ * them anew.
+ */
+const zstd = {
+  pledgedSrcSize: clusterSize,
+  chunkSize: clusterSize + 512,
+  params: {
+    [constants.ZSTD_c_compressionLevel]: 3,
+    [constants.ZSTD_c_windowLog]: clusterBits,
+    [constants.ZSTD_c_hashLog]: clusterBits - 1,
+    [constants.ZSTD_c_chainLog]: clusterBits - 2,
+  },
+} as const;
+
 function compress(cluster: Uint8Array): Uint8Array {
-  return zstdCompressSync(cluster, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+  return zstdCompressSync(cluster, zstd);
 }

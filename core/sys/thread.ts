@@ -64,6 +64,11 @@ export function threadScope(): ThreadScope | undefined {
   };
 }
 
+/** How many threads this machine can run side by side. */
+export function processors(): number {
+  return navigator.hardwareConcurrency;
+}
+
 /**
  * Lets the threads of all other work go first, or no longer; on Linux priorities are of threads
  * (setpriority(2)). Without the right to rise again, the thread stays where it is.
