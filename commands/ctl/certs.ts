@@ -38,22 +38,26 @@ export function certsCommand(context: CommandContext) {
         : keep
         ? "keep"
         : ask(terminal, found);
-      if (choice === "regenerate") await makeCertificate(system, folder, names);
+      const aside = choice === "regenerate"
+        ? await makeCertificate(system, folder, names)
+        : undefined;
       const paths = certificatePaths(folder);
       const problems = choice === "keep" ? found : [];
       context.result(
         json,
-        { ...paths, made: choice === "regenerate", names, problems },
+        { ...paths, made: choice === "regenerate", aside: aside ?? null, names, problems },
         () =>
           choice === "keep"
             ? `${paths.certificate}: kept\n`
-            : `${paths.certificate}: made, for ${names.join(", ")}\nNext: vmb ctl deploy\n`,
+            : `${paths.certificate}: made, for ${names.join(", ")}\n${
+              aside === undefined ? "" : `The pair of before is in ${aside}\n`
+            }Next: vmb ctl deploy\n`,
       );
       if (!problems.some(({ severity }) => severity === "error")) return;
       throw new VmbError("The certificate that was kept has problems", {
         code: "certs.problems",
         exit: exitCodes.problems,
-        hint: "Run: vmb ctl certs --regenerate",
+        hint: problems.find(({ severity }) => severity === "error")?.hint,
       });
     });
 }

@@ -27,13 +27,22 @@ export function siteClashes(document: YamlText, source: string): readonly Config
     problems.push({
       source,
       ...document.place(again.path, "value"),
-      message: `Cannot use port ${again.name.split(" ")[0]} twice on one machine: line ${
-        lineOf(first.path)
+      message: `Cannot use port ${again.name.split(" ")[0]} twice on one machine: ${
+        whereOf(document, first.path)
       } has it too`,
       hint: "Give each its own port",
     });
   }
   return problems;
+}
+
+/** Where a port is said, or which key has it by default; one of a hypervisor by default is on its line. */
+function whereOf(document: YamlText, path: YamlPath): string {
+  const isSaid =
+    path.reduce<unknown>((value, step) => property(value, String(step)), document.data) !==
+      undefined;
+  if (isSaid || path[0] !== "ports") return `line ${document.place(path, "value").line}`;
+  return `${path.join(".")}, by default,`;
 }
 
 /** What listens where, each named by its port and machine. */
@@ -43,7 +52,12 @@ function listeners(data: unknown): readonly { readonly name: string; readonly pa
     property(control, "host"),
     ...items(control, ["addresses"]).map(({ value }) => value),
   ];
-  const machine = (address: unknown) => ours.includes(address) ? "control" : String(address);
+  // The names of hosts have no case.
+  const plain = (address: unknown) => String(address).toLowerCase();
+  const machine = (address: unknown) =>
+    ours.some((each) => each !== undefined && plain(each) === plain(address))
+      ? "control"
+      : plain(address);
   const ports = Object.entries(siteDefaults.ports).map(([key, fallback]) => ({
     name: `${property(property(data, "ports"), key) ?? fallback} control`,
     path: ["ports", key],

@@ -1,5 +1,6 @@
 import { exitCodes, VmbError } from "../error.ts";
 import { quoted } from "../format/quoted.ts";
+import type { Clock } from "../sys/clock.ts";
 import type { Files } from "../sys/files.ts";
 import { type Processes, runOk } from "../sys/process.ts";
 import {
@@ -80,19 +81,41 @@ export async function loadCertificate(
   });
 }
 
+/** Keeps what is there aside, so that one that a CA signed is not lost; returns the folder, if there was any. */
+async function setAside(
+  files: Files,
+  repository: string,
+  now: Date,
+): Promise<string | undefined> {
+  const present = await readCertificate(files, repository);
+  if (present === undefined) return undefined;
+  const time = now.toISOString().slice(0, 19).replaceAll(":", "");
+  const folder = `${repository}/${certificateFolder}/replaced/${time}`;
+  await files.makeFolder(folder, { mode: 0o700 });
+  for (const [name, text] of [[certificateFile, present.certificate], [keyFile, present.key]]) {
+    if (text !== "") await files.write(`${folder}/${name}`, text ?? "", { mode: 0o600 });
+  }
+  return folder;
+}
+
 /**
  * Makes a self-signed certificate on the curve P-256 that is valid for ten years, and puts it and its key into the
- * repository. The key never leaves files with mode 0600.
+ * repository. The key never leaves files with mode 0600. A pair that is there is kept aside.
  *
  * @param names host names and addresses; the first is also the subject's name
+ * @returns the folder of the pair that was there; `undefined` where there was none
  * @throws {VmbError} `certs.name` (exit 4), `process.missing` (exit 5) without openssl
  */
 export async function makeCertificate(
-  system: { readonly files: Files; readonly processes: Pick<Processes, "run"> },
+  system: {
+    readonly files: Files;
+    readonly processes: Pick<Processes, "run">;
+    readonly clock: Pick<Clock, "now">;
+  },
   repository: string,
   names: readonly string[],
-): Promise<void> {
-  const { files, processes } = system;
+): Promise<string | undefined> {
+  const { files, processes, clock } = system;
   const alternatives = alternativeNames(names);
   const paths = certificatePaths(repository);
   const folder = `${repository}/${certificateFolder}`;
@@ -111,10 +134,12 @@ export async function makeCertificate(
       ...["-addext", "keyUsage=critical,digitalSignature"],
       ...["-addext", "extendedKeyUsage=serverAuth"],
     ]);
+    const aside = await setAside(files, repository, clock.now());
     // Each file is replaced as a whole. Should we be killed in between, the two do not match, which is checked.
     await files.write(paths.key, await files.read(`${work}/${keyFile}`), { mode: 0o600 });
     const certificate = await files.read(`${work}/${certificateFile}`);
     await files.write(paths.certificate, certificate, { mode: 0o644 });
+    return aside;
   } finally {
     await files.remove(work);
   }

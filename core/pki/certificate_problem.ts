@@ -26,6 +26,11 @@ export const expiryWarningDays = 30;
 
 const regenerate = "Run: vmb ctl certs --regenerate, and then vmb ctl deploy";
 
+/** A CA's is not ours to make anew: browsers would not trust what comes instead. */
+const fromItsCa =
+  "Get another from its CA, and put it into tls/cert.pem, the server's own first, " +
+  "and its key into tls/key.pem; then: vmb ctl deploy";
+
 /**
  * Lists what is wrong with a certificate and its key: unreadable, expired or soon to expire, for other names, not of
  * this key, a key that others may read.
@@ -46,10 +51,13 @@ export function certificateProblems(subject: {
   const certificate = readable(() => new X509Certificate(subject.certificate));
   const key = readable(() => createPrivateKey(subject.key));
   const problems: CertificateProblem[] = [];
-  const error = (kind: CertificateProblem["kind"], message: string, hint = regenerate) =>
+  const another = certificate !== undefined && certificate.issuer !== certificate.subject
+    ? fromItsCa
+    : regenerate;
+  const error = (kind: CertificateProblem["kind"], message: string, hint = another) =>
     problems.push({ kind, severity: "error", message, hint });
-  if (certificate === undefined) error("unreadable", "The certificate cannot be read");
-  if (key === undefined) error("key-unreadable", "The key of the certificate cannot be read");
+  if (certificate === undefined) error("unreadable", ...unreadable(subject.certificate));
+  if (key === undefined) error("key-unreadable", ...keyUnreadable(subject.key));
   if ((keyMode & 0o077) !== 0) {
     error(
       "key-mode",
@@ -76,7 +84,7 @@ export function certificateProblems(subject: {
       kind: "expires-soon",
       severity: "warning",
       message: `The certificate expires in ${days} days, on ${dateOf(to)}`,
-      hint: regenerate,
+      hint: another,
     });
   }
   const covered = certificateNames(certificate);
@@ -88,9 +96,48 @@ export function certificateProblems(subject: {
     );
   }
   if (key !== undefined && !certificate.checkPrivateKey(key)) {
-    error("key-mismatch", "The key does not belong to the certificate");
+    const own = pemBlocks(subject.certificate).slice(1)
+      .some((pem) => readable(() => new X509Certificate(pem))?.checkPrivateKey(key));
+    if (own) {
+      error(
+        "key-mismatch",
+        "The first certificate of the file is not that of the key, but a later one is",
+        "Put the server's own certificate first in tls/cert.pem, and its CA's after it",
+      );
+    } else error("key-mismatch", "The key does not belong to the certificate");
   }
   return problems;
+}
+
+/** What is wrong with text that is no certificate, and what to do. */
+function unreadable(text: string): readonly [message: string, hint: string] {
+  if (text.includes("-----BEGIN") || text === "") {
+    return ["The certificate cannot be read", regenerate];
+  }
+  return [
+    "The certificate is not in the form PEM",
+    "Convert it: openssl x509 -inform DER -in CERTIFICATE -out tls/cert.pem",
+  ];
+}
+
+function keyUnreadable(text: string): readonly [message: string, hint: string] {
+  if (/ENCRYPTED/.test(text)) {
+    return [
+      "The key of the certificate is encrypted: nginx would ask for its passphrase at each start",
+      "Decrypt it: openssl pkey -in KEY -out tls/key.pem; then: chmod 600 tls/key.pem",
+    ];
+  }
+  if (text.includes("-----BEGIN") || text === "") {
+    return ["The key of the certificate cannot be read", regenerate];
+  }
+  return [
+    "The key of the certificate is not in the form PEM",
+    "Convert it: openssl pkey -inform DER -in KEY -out tls/key.pem; then: chmod 600 tls/key.pem",
+  ];
+}
+
+function pemBlocks(text: string): readonly string[] {
+  return text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 }
 
 /** The host names and addresses of a certificate, in the form of `canonicalName`. */

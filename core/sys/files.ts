@@ -192,7 +192,7 @@ async function makeFolder(
   { below, ...options }: Below & { readonly mode?: number } = {},
 ): Promise<void> {
   if (below !== undefined) return await makeFolderBelow(path, below, options.mode);
-  const parent = path.slice(0, path.lastIndexOf("/"));
+  const parent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   if (parent !== "") await Deno.mkdir(parent, { recursive: true });
   await Deno.mkdir(path, options).catch((error) => {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

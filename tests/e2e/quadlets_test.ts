@@ -10,6 +10,7 @@ import { services } from "../../core/podman/service.ts";
 import { type RenderedTree } from "../../core/render/tree.ts";
 import { initSecrets } from "../../core/secrets/change_secrets.ts";
 import { loadSecrets } from "../../core/secrets/secrets_file.ts";
+import { systemClock } from "../../core/sys/clock.ts";
 import { systemFiles } from "../../core/sys/files.ts";
 import { type Processes, systemProcesses } from "../../core/sys/process.ts";
 import { temporaryFolder } from "../core/nbd/servers.ts";
@@ -174,7 +175,11 @@ Deno.test("quadlet 5.4.2 and systemd keep every value as it is, whatever the sit
 Deno.test("nginx takes the server blocks of all images, with the certificate", async () => {
   await using folder = await temporaryFolder();
   const { path } = folder;
-  await makeCertificate({ files: systemFiles, processes: systemProcesses }, path, ["a.example"]);
+  await makeCertificate(
+    { files: systemFiles, processes: systemProcesses, clock: systemClock },
+    path,
+    ["a.example"],
+  );
   const root = await podmanRoot();
   const { certificate, key } = certificateTargets;
   await Deno.copyFile(`${root.path}/etc/nginx/fastcgi_params`, `${path}/fastcgi_params`);
@@ -200,7 +205,11 @@ Deno.test("podman 5.4.2 stores the secrets, and a second time changes none", asy
   const { path } = folder;
   await initSecrets(systemFiles, `${path}/secrets.conf`);
   const secrets = await loadSecrets(systemFiles, `${path}/secrets.conf`);
-  await makeCertificate({ files: systemFiles, processes: systemProcesses }, path, ["a.example"]);
+  await makeCertificate(
+    { files: systemFiles, processes: systemProcesses, clock: systemClock },
+    path,
+    ["a.example"],
+  );
   const certificate = await readCertificate(systemFiles, path);
   assert.ok(certificate);
   await Deno.mkdir(`${path}/containers`);

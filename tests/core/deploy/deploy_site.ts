@@ -9,6 +9,7 @@ import { services } from "../../../core/podman/service.ts";
 import { passwordKeys } from "../../../core/secrets/secret_key.ts";
 import { exampleTexts } from "../bacula/inventories.ts";
 import { makeCertificate } from "../../../core/pki/certificate.ts";
+import { systemClock } from "../../../core/sys/clock.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { systemProcesses } from "../../../core/sys/process.ts";
 import type { FakeMachine } from "./fake_machine.ts";
@@ -23,7 +24,11 @@ async function certificate(): Promise<string> {
     const folder = await Deno.makeTempDir({ prefix: "vmb-certificate-" });
     globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
     const names = ["vmb.lab.example", "192.0.2.10"];
-    await makeCertificate({ files: systemFiles, processes: systemProcesses }, folder, names);
+    await makeCertificate(
+      { files: systemFiles, processes: systemProcesses, clock: systemClock },
+      folder,
+      names,
+    );
     return folder;
   })();
   return await certificateFolder;

@@ -12,17 +12,18 @@ import {
   certificateProblems,
 } from "../../../core/pki/certificate_problem.ts";
 import { type Argv, type Processes, systemProcesses } from "../../../core/sys/process.ts";
+import { systemClock } from "../../../core/sys/clock.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 
 const names = ["backup.example.org", "192.0.2.10", "2001:DB8:0::10"];
-const system = { files: systemFiles, processes: systemProcesses };
+const system = { files: systemFiles, processes: systemProcesses, clock: systemClock };
 const day = 86_400_000;
 
 Deno.test("makeCertificate makes ten years of P-256 for all names, with a key for its owner", async () => {
   await using folder = await temporaryFolder();
   const watched = watching();
-  await makeCertificate({ files: systemFiles, processes: watched }, folder.path, names);
+  await makeCertificate({ ...system, processes: watched }, folder.path, names);
   const paths = certificatePaths(folder.path);
   const pem = await Deno.readTextFile(paths.certificate);
   const certificate = new X509Certificate(pem);
@@ -79,7 +80,7 @@ Deno.test("makeCertificate that fails leaves the certificate that was there", as
     run: (argv) => Promise.resolve({ argv, code: 1, stdout: "", stderr: "no entropy" }),
   };
   await assert.rejects(
-    makeCertificate({ files: systemFiles, processes: failing }, folder.path, names),
+    makeCertificate({ ...system, processes: failing }, folder.path, names),
     { code: "process.failed" },
   );
   assert.deepEqual(await readCertificate(systemFiles, folder.path), before);
@@ -176,3 +177,72 @@ function watching(): Pick<Processes, "run"> & { readonly calls: Argv[] } {
     },
   };
 }
+
+Deno.test("makeCertificate keeps the pair that was there aside, each by its time", async () => {
+  await using folder = await temporaryFolder();
+  const clock = { ...systemClock, now: () => new Date("2026-11-26T01:02:03Z") };
+  assert.equal(await makeCertificate({ ...system, clock }, folder.path, names), undefined);
+  const before = await readCertificate(systemFiles, folder.path);
+  const aside = await makeCertificate({ ...system, clock }, folder.path, names);
+  assert.equal(aside, `${folder.path}/tls/replaced/2026-11-26T010203`);
+  assert.equal(await Deno.readTextFile(`${aside}/cert.pem`), before?.certificate);
+  assert.equal(await Deno.readTextFile(`${aside}/key.pem`), before?.key);
+  assert.equal(((await Deno.stat(`${aside}/key.pem`)).mode ?? 0) & 0o777, 0o600);
+});
+
+Deno.test("certificateProblems says of a CA's pair what helps there, and never to make another", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  const openssl = async (...args: readonly string[]) => {
+    const { code, stderr } = await systemProcesses.run(["openssl", ...args]);
+    assert.equal(code, 0, stderr);
+  };
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const subject = ["-subj", "/CN=backup.example.org"];
+  const alternative = ["-addext", "subjectAltName=DNS:backup.example.org"];
+  await openssl(
+    ...["req", "-x509", ...curve, "-days", "9", "-subj", "/CN=Our CA"],
+    ...["-keyout", at("ca.key"), "-out", at("ca.pem")],
+  );
+  await openssl(
+    ...["req", ...curve, ...subject, ...alternative, "-keyout", at("key"), "-out", at("csr")],
+  );
+  await openssl(
+    ...[
+      "x509",
+      "-req",
+      "-in",
+      at("csr"),
+      "-CA",
+      at("ca.pem"),
+      "-CAkey",
+      at("ca.key"),
+      "-days",
+      "9",
+    ],
+    ...["-copy_extensions", "copy", "-out", at("leaf.pem")],
+  );
+  await openssl("ec", "-in", at("key"), "-aes128", "-passout", "pass:secret", "-out", at("locked"));
+  await openssl("x509", "-in", at("leaf.pem"), "-outform", "DER", "-out", at("der"));
+  const [leaf, ca, key, locked] = await Promise.all(
+    ["leaf.pem", "ca.pem", "key", "locked"].map((name) => Deno.readTextFile(at(name))),
+  );
+  const der = new TextDecoder().decode(await Deno.readFile(at("der")));
+  const found = (certificate = "", keyText = key ?? "", wanted = "backup.example.org") =>
+    certificateProblems({
+      certificate,
+      key: keyText,
+      keyMode: 0o600,
+      names: [wanted],
+      now: new Date(),
+    });
+  for (const { hint } of found(leaf)) assert.doesNotMatch(hint, /regenerate/);
+  assert.match(
+    found(leaf, key, "other.example.org").at(-1)?.hint ?? "",
+    /^Get another from its CA/,
+  );
+  const chain = found(`${ca}${leaf}`);
+  assert.ok(chain.some(({ hint }) => /own certificate first/.test(hint)), JSON.stringify(chain));
+  assert.match(found(leaf, locked)[0]?.hint ?? "", /^Decrypt it: openssl pkey/);
+  assert.match(found(der)[0]?.hint ?? "", /^Convert it: openssl x509 -inform DER/);
+});

@@ -176,3 +176,16 @@ Deno.test("isLeftover knows what a killed write leaves, and nothing else", async
     assert.ok(!isLeftover(other, "a.conf"), other);
   }
 });
+
+Deno.test("makeFolder makes a folder of the current one, and none beside it", async () => {
+  await using folder = await temporaryFolder();
+  const before = Deno.cwd();
+  Deno.chdir(folder.path);
+  try {
+    await systemFiles.makeFolder("site");
+    await systemFiles.makeFolder("one/two");
+  } finally {
+    Deno.chdir(before);
+  }
+  assert.deepEqual(await systemFiles.list(folder.path), ["one", "site"]);
+});
