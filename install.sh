@@ -72,6 +72,8 @@ shellcheck                                  shellcheck                  -
 logrotate                                   logrotate                   logrotate
 systemd-analyze                             systemd                     systemd
 /usr/sbin/sshd                              openssh-server              openssh-server
+sudo                                        sudo                        sudo
+tcsh                                        tcsh                        tcsh
 ssh                                         openssh-client              openssh-clients
 script                                      bsdutils                    util-linux"
 

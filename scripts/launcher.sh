@@ -18,6 +18,10 @@ if [ -n "${VMB_UNPACK_DIR:-}" ]; then
   base=$VMB_UNPACK_DIR
 elif [ "$uid" = 0 ]; then
   base=/var/cache/vmb
+  # Where that is mounted noexec, vmb ctl push puts another folder here: for units, the File Daemon and people alike.
+  for named in /opt/vm-backup/config/unpack-dir /etc/vm-backup/unpack-dir; do
+    [ ! -f "$named" ] || { read -r base <"$named" || :; break; }
+  done
 else
   base=${XDG_CACHE_HOME:-${HOME:?vmb needs HOME or VMB_UNPACK_DIR}/.cache}/vmb
 fi
@@ -73,7 +77,7 @@ esac
 is_whole || unpack
 [ -x "$unpacked/deno" ] ||
   fail "Programs in $base cannot be run: the file system is mounted noexec" \
-    "Set VMB_UNPACK_DIR to a folder where programs may be run"
+    "Set unpack_dir of this hypervisor in site.yaml, or VMB_UNPACK_DIR, to a folder where programs may be run"
 
 case $0 in
   /*) VMB_EXE=$0 ;;

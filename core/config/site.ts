@@ -10,6 +10,8 @@ export interface SiteHypervisor {
   readonly address: string;
   readonly fdPort: number;
   readonly ssh: { readonly user: string; readonly port: number };
+  /** Where the program unpacks itself there; `undefined` for its own place. */
+  readonly unpackDir: string | undefined;
 }
 
 /** What `site.yaml` says of the control VM and of all that it looks after. */
@@ -84,7 +86,11 @@ function toSite(item: SiteItem): Site {
     cycle: { ...start, maxRunHours },
     concurrency: item.concurrency,
     nfs: item.nfs,
-    hypervisors: item.hypervisors.map(({ fd_port: fdPort, ...rest }) => ({ ...rest, fdPort })),
+    hypervisors: item.hypervisors.map(({ fd_port: fdPort, unpack_dir: unpackDir, ...rest }) => ({
+      ...rest,
+      fdPort,
+      unpackDir,
+    })),
     images: item.images,
     ports: item.ports,
     mail: item.mail ?? undefined,

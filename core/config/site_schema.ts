@@ -35,12 +35,14 @@ export function siteSchema(zod: typeof import("zod")) {
 
   const hypervisor = mapping({
     name: name(hypervisorNameFault).describe("HYPERVISOR_NAME of that machine"),
-    address: address.describe("Where the control VM reaches it"),
+    address: parsed(parseReachable).describe("Where the control VM reaches it"),
     fd_port: port.default(siteDefaults.fdPort).describe("Port of its Bacula File Daemon"),
     ssh: mapping({
       user: parsed(parseUser).default(ssh.user).describe("User that vmb ctl push logs in as"),
       port: port.default(ssh.port).describe("Port of its sshd"),
     }).prefault({}).describe("How vmb ctl push reaches it"),
+    unpack_dir: parsed(parseMountPath).optional()
+      .describe("Where the self-extracting program unpacks itself, if /var/cache is noexec"),
   });
 
   const mail = mapping({
@@ -54,7 +56,8 @@ export function siteSchema(zod: typeof import("zod")) {
   return mapping({
     name: name(nameFault).describe("Name of the site, for people"),
     control: mapping({
-      host: address.describe("Name of the control VM, as hypervisors and browsers reach it"),
+      host: parsed(parseReachable)
+        .describe("Name of the control VM, as hypervisors and browsers reach it"),
       addresses: listOf(address, "addresses").describe("Its other names and addresses"),
     }).describe("The control VM"),
     rootless: z.boolean({ error: "expected true or false" }).default(siteDefaults.rootless)
@@ -103,6 +106,20 @@ export function siteSchema(zod: typeof import("zod")) {
       }).prefault({}).describe("How long volumes are kept"),
     }).prefault({}).describe("Volumes of Bacula itself"),
   });
+}
+
+/**
+ * Bacula's daemons are told IPv4 addresses to listen on, and the containers' networks have no others: one of IPv6
+ * would be found unreachable by the first job only.
+ */
+function parseReachable(text: string): Parsed<string> {
+  const parsed = parseAddress(text);
+  if (!("value" in parsed) || !parsed.value.includes(":")) return parsed;
+  return {
+    reason: "expected a name or an IPv4 address",
+    hint:
+      "The containers' networks and Bacula's daemons speak IPv4 alone; give the host a name or an address of it",
+  };
 }
 
 function parseUser(text: string): Parsed<string> {

@@ -37,7 +37,9 @@ export function hypervisorFiles(
     ["CONCURRENT_BACKUPS", String(site.concurrency)],
     ...settings,
   ];
+  const { unpackDir } = hypervisor;
   return new Map<PushedName, string>([
+    ...unpackDir === undefined ? [] : [["unpack-dir", `${unpackDir}\n`] as const],
     [settingsFile, [madeBy, ...lines.map(settingLine), ""].join("\n")],
     [vmListFile, vmList],
     ["vmb-fd-password", fdPassword],

@@ -104,7 +104,8 @@ async function prepare(target: PushTarget, options: PushOptions): Promise<Host> 
     signal.throwIfAborted();
     const { processes } = options.system;
     const remote = openRemote(hypervisor, { processes, sshConfig, signal: undefined });
-    session = await openSession(remote, { program, files, flags, dryRun });
+    const { unpackDir } = hypervisor;
+    session = await openSession(remote, { program, files, flags, unpackDir, dryRun });
     return { name, session, plan: await session.plan(), error: undefined };
   } catch (thrown) {
     const error = toVmbError(thrown);

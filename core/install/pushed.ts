@@ -16,6 +16,8 @@ export interface PushedFile {
 export const pushedPlaces = {
   [settingsFile]: { path: `${places.config}/${settingsFile}`, mode: 0o640 },
   [vmListFile]: { path: `${places.config}/${vmListFile}`, mode: 0o640 },
+  // The program's launcher reads it, whoever starts it: a unit, the File Daemon, a person.
+  "unpack-dir": { path: `${places.config}/unpack-dir`, mode: 0o644 },
   // Before the file that includes it.
   "vmb-fd-password": { path: places.fileDaemonPassword, mode: 0o600 },
   "bacula-fd.conf": { path: places.fileDaemonConfig, mode: 0o640 },

@@ -1,25 +1,21 @@
 import type { SiteHypervisor } from "../config/site.ts";
 import { VmbError } from "../error.ts";
-import {
-  type Argv,
-  commandFailed,
-  type Completed,
-  type Processes,
-  type RunOptions,
-} from "../sys/process.ts";
+import { type Argv, type Completed, type Processes, type RunOptions } from "../sys/process.ts";
 import { remoteCommand } from "./remote_command.ts";
+import { remoteFault, sudoFault } from "./remote_fault.ts";
 import { stoppable } from "./stoppable.ts";
 
 /** A hypervisor, reached by the system's ssh. */
 export interface Remote {
   readonly name: string;
+  readonly hypervisor: SiteHypervisor;
   /**
    * Runs a program there, as root, to its end.
    *
-   * @throws {VmbError} `ssh.failed` when ssh itself did not get there
+   * @throws {VmbError} `ssh.failed` when ssh itself did not get there, `ssh.sudo` when sudo refused it
    */
   run(argv: Argv, options?: RemoteOptions): Promise<Completed>;
-  /** Like `run`, but an exit status other than 0 is an error. */
+  /** Like `run`, but an exit status other than 0 is an error, whose message is its cause. */
   runOk(argv: Argv, options?: RemoteOptions): Promise<Completed>;
 }
 
@@ -64,6 +60,8 @@ export function openRemote(hypervisor: SiteHypervisor, access: RemoteAccess): Re
       ...(stops && { askToStop: { line: "stop\n", patienceMs: stopWithinMs } }),
       signal,
     });
+    const refused = sudoFault(completed, hypervisor);
+    if (refused !== undefined) throw refused;
     if (completed.code !== sshFailed) return { ...completed, argv };
     const said = completed.stderr.trim().split("\n").at(-1) ?? "";
     throw new VmbError(`Connection by ssh to ${ssh.user}@${address} failed: ${said}`, {
@@ -74,10 +72,11 @@ export function openRemote(hypervisor: SiteHypervisor, access: RemoteAccess): Re
 
   return {
     name,
+    hypervisor,
     run,
     async runOk(argv, options) {
       const completed = await run(argv, options);
-      if (completed.code !== 0) throw commandFailed(completed);
+      if (completed.code !== 0) throw remoteFault(completed, hypervisor);
       return completed;
     },
   };

@@ -17,6 +17,8 @@ export interface SshHost {
   readonly address: string;
   /** The root folder that whoever logs in there sees. */
   readonly root: string;
+  /** Runs a line of a shell there, as somebody who has gone there would. */
+  sh(line: string): Promise<void>;
 }
 
 /**
@@ -32,11 +34,21 @@ cp -a /etc/. /run/etc
 mount --bind /run/etc /etc
 for folder in /opt /usr/local /var/cache; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
 mkdir -p /usr/local/bin
+eval "$2"
 exec /usr/sbin/sshd -D -e -f "$1"`;
 
-/** Starts a host for each name; all of it is gone after `await using`. */
-export async function startSshHosts(names: readonly string[]): Promise<SshHosts> {
+/**
+ * Starts a host for each name; all of it is gone after `await using`.
+ *
+ * @param furnish lines of a shell that make a host special, by its name: run as its root, before its sshd
+ */
+export async function startSshHosts(
+  names: readonly string[],
+  furnish: Readonly<Record<string, string>> = {},
+): Promise<SshHosts> {
   const folder = await Deno.makeTempDir({ prefix: "vmb-ssh-" });
+  // sshd reads the key that is let in as whoever logs in.
+  await Deno.chmod(folder, 0o711);
   const cleanups: (() => Promise<void>)[] = [() => systemFiles.remove(folder)];
   const dispose = async () => {
     for (const cleanup of cleanups.reverse()) await cleanup().catch(() => {});
@@ -68,7 +80,7 @@ export async function startSshHosts(names: readonly string[]): Promise<SshHosts>
       const log = `${folder}/${name}.log`;
       const argv = ["ip", "netns", "exec", namespace, "unshare", "--mount"] as const;
       const daemon = await systemProcesses.start(
-        [...argv, "sh", "-c", ownFolders, "sh", config],
+        [...argv, "sh", "-c", ownFolders, "sh", config, furnish[name] ?? ":"],
         log,
       );
       cleanups.push(async () => {
@@ -84,7 +96,15 @@ export async function startSshHosts(names: readonly string[]): Promise<SshHosts>
         " ",
       );
       await Deno.writeTextFile(knownHosts, `${address} ${key}\n`, { append: true });
-      hosts.push({ name, address, root: `/proc/${daemon.pid}/root` });
+      hosts.push({
+        name,
+        address,
+        root: `/proc/${daemon.pid}/root`,
+        async sh(line) {
+          const mounts = `--mount=/proc/${daemon.pid}/ns/mnt`;
+          await runOk(systemProcesses, ["nsenter", mounts, "sh", "-c", line]);
+        },
+      });
     }
     const sshConfig = `${folder}/ssh_config`;
     const lines = [`IdentityFile ${folder}/client`, "IdentitiesOnly yes"];

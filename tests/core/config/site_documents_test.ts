@@ -104,6 +104,7 @@ Deno.test("templates/site/site.yaml shows every key, and the defaults of those t
     ...(await parseSite(template, "site.yaml")).site,
     mail: loaded.site?.mail,
     slackChannel: loaded.site?.slackChannel,
+    hypervisors: loaded.site?.hypervisors,
   };
   assert.deepEqual(loaded.site, expected);
 });

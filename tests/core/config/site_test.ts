@@ -18,8 +18,20 @@ Deno.test("parseSite fills in what a small site.yaml leaves out", async () => {
       options: ["rw", "hard", "nfsvers=4.2"],
     },
     hypervisors: [
-      { name: "hv1", address: "hv1.lab.example", fdPort: 9102, ssh: { user: "root", port: 22 } },
-      { name: "hv2", address: "192.0.2.12", fdPort: 9102, ssh: { user: "root", port: 22 } },
+      {
+        name: "hv1",
+        address: "hv1.lab.example",
+        fdPort: 9102,
+        ssh: { user: "root", port: 22 },
+        unpackDir: undefined,
+      },
+      {
+        name: "hv2",
+        address: "192.0.2.12",
+        fdPort: 9102,
+        ssh: { user: "root", port: 22 },
+        unpackDir: undefined,
+      },
     ],
     images: {
       postgres: "docker.io/library/postgres:17.6",
@@ -40,14 +52,15 @@ Deno.test("parseSite reads every key of site.yaml", async () => {
   const { site, problems } = await parseSite(
     `
 name: "Lab \\"A\\" $x 100% ü"
-control: { host: "2001:db8::1", addresses: [vmb, 192.0.2.10, "::1"] }
+control: { host: 192.0.2.1, addresses: [vmb, 192.0.2.10, "::1"] }
 rootless: true
 time_zone: Europe/Kiev
 cycle: { start: "sun 3:05", max_run_hours: 160 }
 concurrency: 3
 nfs: { export: "[2001:db8::2]:/", mount: /mnt/b/, options: [] }
 hypervisors:
-  - { name: "hv \\"1\\" %", address: hv1, fd_port: 19102, ssh: { user: backup, port: 2222 } }
+  - { name: "hv \\"1\\" %", address: hv1, fd_port: 19102, ssh: { user: backup, port: 2222 },
+      unpack_dir: /srv/unpack }
 images: { postgres: "quay.io/a/b:1@sha256:${
       "f".repeat(64)
     }", director: "${digest}", storage: "localhost/x:y",
@@ -64,7 +77,7 @@ volumes: { size_gb: 5, retention_days: { metadata: 30, catalog: 7 } }
     [site?.cycle, site?.control, site?.nfs, site?.ports, site?.mail],
     [
       { weekday: "sun", hour: 3, minute: 5, maxRunHours: 160 },
-      { host: "2001:db8::1", addresses: ["vmb", "192.0.2.10", "::1"] },
+      { host: "192.0.2.1", addresses: ["vmb", "192.0.2.10", "::1"] },
       { export: "[2001:db8::2]:/", mount: "/mnt/b", options: [] },
       { director: 1, storage: 65535, web: 443 },
       { relay: "mail:2525", from: "a.b+c@lab.example", recipients: ["x@y"] },
@@ -75,6 +88,7 @@ volumes: { size_gb: 5, retention_days: { metadata: 30, catalog: 7 } }
     address: "hv1",
     fdPort: 19102,
     ssh: { user: "backup", port: 2222 },
+    unpackDir: "/srv/unpack",
   }]);
   assert.deepEqual([site?.slackChannel, site?.images.director, site?.timeZone], [
     "#backups-ü",
@@ -216,7 +230,16 @@ Deno.test("loadInventory names each problem of site.yaml with its place", async 
     ],
     [
       changed("192.0.2.12", "vmb.lab.example, fd_port: 9103"),
-      "8:53: Cannot use port 9103 twice on one machine: line 1 has it too | Give each its own port",
+      "8:53: Cannot use port 9103 twice on one machine: ports.storage, by default, has it too | Give each its own port",
+    ],
+    [
+      changed("192.0.2.12", "VMB.lab.Example, fd_port: 9103"),
+      "8:53: Cannot use port 9103 twice on one machine: ports.storage, by default, has it too | Give each its own port",
+    ],
+    [
+      changed("192.0.2.12", '"2001:db8::12"'),
+      '8:27: Cannot use "2001:db8::12" as address: expected a name or an IPv4 address | ' +
+      "The containers' networks and Bacula's daemons speak IPv4 alone; give the host a name or an address of it",
     ],
     [
       changed("192.0.2.12", "192.0.2.12, fd_port: 65536"),
@@ -228,7 +251,7 @@ Deno.test("loadInventory names each problem of site.yaml with its place", async 
     ],
     [
       `${smallSite}ports: { web: 9101 }\n`,
-      "15:15: Cannot use port 9101 twice on one machine: line 15 has it too | Give each its own port",
+      "15:15: Cannot use port 9101 twice on one machine: ports.director, by default, has it too | Give each its own port",
     ],
     [
       changed('nas.lab.example:/export/backup"', '/export/backup"'),

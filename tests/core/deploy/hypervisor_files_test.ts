@@ -8,6 +8,7 @@ const hypervisor = {
   address: "192.0.2.1",
   fdPort: 9102,
   ssh: { user: "root", port: 22 },
+  unpackDir: undefined,
 };
 
 function filesWith(settings: readonly (readonly ["IMAGE_DIR", string])[]) {

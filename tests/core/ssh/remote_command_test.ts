@@ -17,6 +17,30 @@ Deno.test("remoteCommand gives every word to the program as it is, through any P
   );
 });
 
+Deno.test("remoteCommand gives every word to the program as it is, through csh too", async () => {
+  const shell = ["tcsh", "csh", "fish"].find((name) => {
+    try {
+      return new Deno.Command(name, { args: ["-c", "true"] }).outputSync().code === 0;
+    } catch {
+      return false;
+    }
+  });
+  const words = ["a\nb", "it's !x", "$HOME `id` \\ \\n %s %%", "ü€\u{1F600}", "", "~", "*", "\n"];
+  for (const argv of [words, words.slice(2, 3), ["!!"], ["\n\n!"]]) {
+    const command = remoteCommand(["printf", "%s\\0", ...argv]);
+    // csh reads none of these in quotes.
+    assert.doesNotMatch(command, /[\n!]/);
+    for (const each of ["sh", "bash", ...shell === undefined ? [] : [shell]]) {
+      const { stdout } = await new Deno.Command(each, { args: ["-c", command] }).output();
+      assert.equal(
+        new TextDecoder().decode(stdout),
+        argv.map((word) => `${word}\0`).join(""),
+        each,
+      );
+    }
+  }
+});
+
 const specials = fc.constantFrom(..."'\"\\$`!*?[]{}~;&|<>()# \t\n=-%");
 
 Deno.test("remoteCommand refuses a NUL character", () => {
