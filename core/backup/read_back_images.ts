@@ -37,26 +37,36 @@ export class ImagesReadBack {
     this.#seed = seed;
   }
 
+  /** The disks whose images are being read. */
+  get targets(): readonly string[] {
+    return [...this.#readings.keys()];
+  }
+
   /**
    * The image of a disk is durable up to there, in bytes. A compressed one is left until it is complete: its
    * header is put right at the end, and would have to be read anew.
    */
   durable(target: string, upTo: number): void {
     const { request, settings } = this.#context;
-    if (request.readBack && settings.compression === "none") this.#of(target).durable(upTo);
+    if (!request.readBack || settings.compression !== "none") return;
+    if (this.#readings.has(target) || this.#readings.size < atOnce) this.#of(target).durable(upTo);
   }
 
   /** Reads what is left of the image that a copy has made; all of it, when its header was put right. */
   async complete({ target, corrected, fileSize }: NamedCopy): Promise<ReadBack> {
     if (corrected) this.#forget(target);
     const { report } = this.#context;
-    return await this.#of(target).complete((done) =>
-      report({ kind: "progress", target, done, total: fileSize })
-    );
+    const onProgress = (done: number) =>
+      report({ kind: "progress", target, done, total: fileSize });
+    try {
+      return await this.#of(target).complete(onProgress);
+    } finally {
+      this.#forget(target);
+    }
   }
 
   [Symbol.dispose](): void {
-    for (const target of [...this.#readings.keys()]) this.#forget(target);
+    for (const target of this.targets) this.#forget(target);
   }
 
   #of(target: string): ReadingBack {
@@ -79,6 +89,9 @@ export class ImagesReadBack {
     this.#readings.delete(target);
   }
 }
+
+/** Images that are read behind the copy at most: each takes a thread, and some 40 MiB. */
+const atOnce = 2;
 
 /** A share that gives nothing for this many of its time-outs counts as hung. */
 const stallFactor = 10;

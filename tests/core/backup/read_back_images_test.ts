@@ -90,6 +90,20 @@ Deno.test("ImagesReadBack reads behind the copy what is durable, and finds a cha
   await assert.rejects(site.readBack({}, again), { code: "backup.read-back" });
 });
 
+Deno.test("ImagesReadBack reads two images at once behind the copy, and leaves the rest for later", async () => {
+  await using site = await copied();
+  using behind = site.begin();
+  for (const target of ["vda", "vdb", "vdc", "vda"]) behind.durable(target, 4 * MiB);
+  assert.deepEqual(behind.targets, ["vda", "vdb"]);
+  await site.readBack({}, behind);
+  assert.deepEqual(behind.targets, ["vdb"]);
+  behind.durable("vdc", 4 * MiB);
+  assert.deepEqual(behind.targets, ["vdb", "vdc"]);
+  using none = site.begin({ readBack: false });
+  none.durable("vda", 4 * MiB);
+  assert.deepEqual(none.targets, []);
+});
+
 interface Changes {
   readonly readBack?: boolean;
 }
