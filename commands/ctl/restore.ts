@@ -40,6 +40,11 @@ export function restoreCommand(context: CommandContext) {
     )
     .option("--network <word>", "keep, none, link-down, isolated, or a libvirt network")
     .option("--start", "start it when it is restored")
+    .option(
+      "--trust-definition",
+      "let it use what it names of that hypervisor: devices, files, programs, sockets",
+    )
+    .option("--keep-other-disks", "a clone shares the disks that the backup left out")
     .option("--dry-run", "show the plan of the restore, change nothing")
     .addOption(repositoryOption())
     .addOption(sshOption())

@@ -3,6 +3,7 @@ import { assertPassed } from "../../core/checks/check.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
 import { formatDuration } from "../../core/format/duration.ts";
+import { quoted } from "../../core/format/quoted.ts";
 import { parseNetwork } from "../../core/restore/request.ts";
 import type { RestorePlan } from "../../core/restore/plan.ts";
 import type { ExaminedPlan, RestoreOutcome } from "../../core/restore/run.ts";
@@ -56,6 +57,16 @@ export function restoreCommand(context: CommandContext) {
         "start it at once from the backup, and fill its local disks while it runs",
       ).conflicts("format"),
     )
+    .option(
+      "--trust-definition",
+      "let it use what it names of this hypervisor: devices, files, programs, sockets",
+    )
+    .addOption(
+      new Option(
+        "--keep-other-disks",
+        "a clone shares the disks that the backup left out with the original",
+      ).conflicts("replace"),
+    )
     .option("--dry-run", "show the plan and what changes in the XML, change nothing")
     .option("--json", "print the result as JSON")
     .action(async (vm, id, options) => {
@@ -68,6 +79,8 @@ export function restoreCommand(context: CommandContext) {
         network: parseNetwork(options.network),
         start: options.start ?? false,
         instant: options.instant ?? false,
+        trustDefinition: options.trustDefinition ?? false,
+        keepOtherDisks: options.keepOtherDisks ?? false,
       };
       const deps = {
         ...{ system, configuration, report, signal },
@@ -137,6 +150,8 @@ function showPlan({ plan }: ExaminedPlan, diff: string): string {
     ),
     ...(plan.nvram ? [`  nvram    ${plan.nvram}`] : []),
     ...(plan.tpm ? [`  tpm      ${plan.tpm}`] : []),
+    ...plan.hostTies.map((tie) => `  uses     ${quoted(tie)}`),
+    ...plan.leftOut.map((each) => `  without  ${quoted(each)}`),
     `  network  ${network}`,
     `  then     ${afterwards(plan)}`,
     "",

@@ -9,6 +9,8 @@ export interface RestoreWishes {
   readonly format?: string | undefined;
   readonly network?: string | undefined;
   readonly start?: boolean | undefined;
+  readonly trustDefinition?: boolean | undefined;
+  readonly keepOtherDisks?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -20,12 +22,15 @@ export interface RestoreWishes {
  */
 export function restoreArgv(vmb: string, vm: string, id: string, wishes: RestoreWishes): Argv {
   const { name, replace, confirm, imageDir, format, network, start, dryRun, json } = wishes;
+  const { trustDefinition, keepOtherDisks } = wishes;
   const values = [
     ...[["--name", name], ["--confirm", confirm], ["--image-dir", imageDir]] as const,
     ...[["--format", format], ["--network", network]] as const,
   ];
   const flags = [
     ...[["--replace", replace], ["--start", start]] as const,
+    ...[["--trust-definition", trustDefinition]] as const,
+    ...[["--keep-other-disks", keepOtherDisks]] as const,
     ...[["--dry-run", dryRun], ["--json", json]] as const,
   ];
   return [

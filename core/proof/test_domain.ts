@@ -4,6 +4,7 @@ import type { Virsh } from "../libvirt/virsh.ts";
 import { child, parseDomain } from "../libvirt/xml_element.ts";
 import { readForeignDomain } from "../restore/definition/foreign_domain.ts";
 import { guestMemory } from "../restore/definition/guest_memory.ts";
+import { outsideNames } from "../restore/definition/outside_names.ts";
 import { judge, type Kept, type Outside } from "../restore/definition/part.ts";
 import { element, writeKept } from "../restore/definition/write_kept.ts";
 import type { RewrittenDisk } from "../restore/rewrite_domain.ts";
@@ -106,16 +107,14 @@ export function testCopy(xml: string, copy: TestCopy): TestDomain {
   };
 }
 
-/** What tells a person which devices and settings a copy has not; names and labels are no loss. */
+/** Devices and settings that a copy has not; names, labels and parts that ours take the place of are no loss. */
 function namesOf(outside: readonly Outside[]): readonly string[] {
-  const ofHost = /\/(name|uuid|title|description|metadata|emulator|audio|seclabel|on_crash)$/;
-  return outside.filter(({ path, attribute }) =>
-    attribute === undefined && /^domain\/(devices\/)?[^/]+$/.test(path) && !ofHost.test(path)
-  ).map(({ path, value }) => {
-    const name = path.split("/").at(-1) ?? "";
-    // A command line of QEMU may hold secrets.
-    return name.includes(":") ? name : `${name} ${value}`.trim();
-  });
+  return outsideNames(
+    outside.filter(({ path, attribute }) =>
+      attribute === undefined && /^domain\/(devices\/)?[^/]+$/.test(path) &&
+      !/\/(name|uuid|title|description|metadata|seclabel|on_crash|emulator|audio)$/.test(path)
+    ),
+  );
 }
 
 /** Disks that the backup left out. */

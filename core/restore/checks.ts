@@ -1,5 +1,6 @@
 import { type Check, type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import { formatBytes } from "../format/bytes.ts";
+import { quoted } from "../format/quoted.ts";
 import { domainInfo, domainMoments } from "../libvirt/domain_info.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
@@ -22,6 +23,7 @@ export interface RestoreCheckContext {
 export function restoreChecks(context: RestoreCheckContext): readonly Check[] {
   return [
     { name: "domain", run: () => domainVerdict(context) },
+    { name: "definition", run: () => definition(context) },
     { name: "target-files", run: () => targetFiles(context) },
     { name: "space", run: () => space(context) },
     { name: "mac-addresses", run: () => macAddresses(context) },
@@ -75,6 +77,28 @@ async function domainVerdict({ virsh, facts, plan }: RestoreCheckContext): Promi
     );
   }
   return passed(`"${replaced.name}" is shut off, and is replaced`);
+}
+
+/** What is known of the share is that many can write there. */
+function definition({ plan }: RestoreCheckContext): CheckVerdict {
+  const { hostTies, leftOut, mode, trustDefinition } = plan;
+  const ties = `the definition would use of this hypervisor: ${list(hostTies)}`;
+  if (hostTies.length > 0 && !trustDefinition) {
+    return failed(
+      ties,
+      mode === "clone"
+        ? "The clone would not start without it. If you know it, repeat with --trust-definition"
+        : "Look at it with --dry-run. If all of it is meant: --trust-definition; a clone (--name) takes none of it",
+    );
+  }
+  const trusted = hostTies.length > 0 ? [`as trusted, ${ties}`] : [];
+  if (leftOut.length > 0) return warned([...trusted, `left out: ${list(leftOut)}`].join("; "));
+  if (trusted.length > 0) return passed(trusted.join());
+  return passed("nothing of this hypervisor but its networks, processors and memory");
+}
+
+function list(phrases: readonly string[]): string {
+  return phrases.map((phrase) => quoted(phrase, 120)).join(", ");
 }
 
 async function targetFiles({ system, facts, plan }: RestoreCheckContext): Promise<CheckVerdict> {
@@ -211,7 +235,7 @@ async function otherDisks({ system, plan }: RestoreCheckContext): Promise<CheckV
     }
   }
   const emptied = plan.emptied.map((target) =>
-    `drive ${target} is emptied: its medium is not here`
+    `drive ${target} is emptied: its medium is not here, or not below IMAGE_DIR`
   );
   if (missing.length === 0 && emptied.length === 0) return passed("all there");
   return warned(

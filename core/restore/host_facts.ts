@@ -1,3 +1,4 @@
+import { parseXml, XmlElement } from "@rgrove/parse-xml";
 import { VmbError } from "../error.ts";
 import {
   type Domain,
@@ -8,6 +9,8 @@ import {
 } from "../libvirt/domain.ts";
 import { describeDomain, type DomainDescription } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
+import type { System } from "../sys/system.ts";
+import { hostFirmware } from "./definition/host_firmware.ts";
 
 /** A domain that is on the hypervisor now. */
 export interface KnownDomain extends Domain {
@@ -22,11 +25,20 @@ export interface HostFacts {
   /** By name: whether it is active. */
   readonly networks: ReadonlyMap<string, boolean>;
   readonly pools: ReadonlySet<string>;
+  /** Paths of the emulators that libvirt has found. */
+  readonly emulators: ReadonlySet<string>;
+  /** Paths of firmware, and of templates for its variables. */
+  readonly firmware: ReadonlySet<string>;
 }
 
-export async function hostFacts(virsh: Virsh): Promise<HostFacts> {
-  const [listed, all, active, pools] = await Promise.all([
+export async function hostFacts(
+  system: Pick<System, "files">,
+  virsh: Virsh,
+): Promise<HostFacts> {
+  const [listed, capabilities, firmware, all, active, pools] = await Promise.all([
     listDomains(virsh),
+    virsh.run(["capabilities"]),
+    hostFirmware(system, virsh),
     names(virsh, ["net-list", "--all", "--name"]),
     names(virsh, ["net-list", "--name"]),
     names(virsh, ["pool-list", "--all", "--name"]),
@@ -36,7 +48,21 @@ export async function hostFacts(virsh: Virsh): Promise<HostFacts> {
     domains: domains.filter((domain) => domain !== undefined),
     networks: new Map(all.map((name) => [name, active.includes(name)])),
     pools: new Set(pools),
+    emulators: emulatorsOf(capabilities),
+    firmware,
   };
+}
+
+/** libvirt, formatcaps.html: an architecture, and some of its machines, have an `emulator`. */
+function emulatorsOf(capabilities: string): ReadonlySet<string> {
+  const { root } = parseXml(capabilities);
+  const found = new Set<string>();
+  const look = (element: XmlElement) => {
+    if (element.name === "emulator") found.add(element.text.trim());
+    for (const node of element.children) if (node instanceof XmlElement) look(node);
+  };
+  if (root instanceof XmlElement) look(root);
+  return found;
 }
 
 async function knownDomain(virsh: Virsh, domain: Domain): Promise<KnownDomain | undefined> {

@@ -3,19 +3,24 @@ import { type CheckVerdict, failed, passed } from "../checks/check.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import { attribute, child, children, parseDomain } from "../libvirt/xml_element.ts";
 import type { System } from "../sys/system.ts";
+import type { HostFacts } from "./host_facts.ts";
 import type { RestorePlan } from "./plan.ts";
 
 /** Whether this hypervisor has the emulator, the machine type and the processor that a VM wants. */
 export async function machineVerdict(
-  { system, virsh, plan }: {
+  { system, virsh, facts, plan }: {
     readonly system: Pick<System, "files">;
     readonly virsh: Virsh;
-    readonly plan: Pick<RestorePlan, "xml">;
+    readonly facts: Pick<HostFacts, "emulators">;
+    readonly plan: Pick<RestorePlan, "xml" | "trustDefinition">;
   },
 ): Promise<CheckVerdict> {
   const domain = parseDomain(plan.xml);
   const type = child(child(domain, "os"), "type");
-  const emulator = child(child(domain, "devices"), "emulator")?.text.trim();
+  const named = child(child(domain, "devices"), "emulator")?.text.trim();
+  // To ask for its capabilities, libvirt runs it.
+  const isKnown = named !== undefined && (facts.emulators.has(named) || plan.trustDefinition);
+  const emulator = isKnown ? named : undefined;
   const machine = attribute(type, "machine");
   const arch = attribute(type, "arch");
   if (emulator !== undefined && await system.files.inspectTarget(emulator) === undefined) {

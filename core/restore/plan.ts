@@ -1,4 +1,4 @@
-import { describeDomain, type DomainDisk } from "../libvirt/domain_xml.ts";
+import { describeDomain } from "../libvirt/domain_xml.ts";
 import { nvramFolder, tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { type BackupFiles } from "../repository/backup_files.ts";
 import type { StoredBackup } from "../repository/backups.ts";
@@ -9,9 +9,10 @@ import { assertNames, isFileName } from "./definition/names.ts";
 import { assertOwnVariables } from "./definition/variable_store.ts";
 import type { HostFacts, KnownDomain } from "./host_facts.ts";
 import { isolatedNetworkName } from "./isolated_network.ts";
+import { planDefinition } from "./plan_definition.ts";
 import type { RestoreStart } from "./restore_image.ts";
 import type { RestoreNetwork, RestoreRequest } from "./request.ts";
-import { rewriteDomain, type RewrittenNetwork } from "./rewrite_domain.ts";
+import type { RewrittenNetwork } from "./rewrite_domain.ts";
 
 /** A disk, and where it goes. */
 export interface PlannedDisk extends Omit<RestoreStart, "target"> {
@@ -49,8 +50,13 @@ export interface RestorePlan {
   readonly start: boolean;
   /** The VM starts on overlays over the backup, which are filled while it runs. */
   readonly fillsLater: boolean;
-  /** Removable drives whose medium is not on this hypervisor. */
+  /** Removable drives whose medium is not taken. */
   readonly emptied: readonly string[];
+  /** What the VM had, and will not have, or has otherwise; in the words of its definition. */
+  readonly leftOut: readonly string[];
+  /** What of this hypervisor the definition would use, for which someone has to answer. */
+  readonly hostTies: readonly string[];
+  readonly trustDefinition: boolean;
   readonly originalXml: string;
   readonly xml: string;
 }
@@ -91,7 +97,17 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
   const tpm = original.tpm?.backend !== "emulator" || files.tpm === undefined
     ? undefined
     : tpmSource ?? tpmStateFolder(system.host, libvirtUri, uuid);
-  const emptied = await missingMedia(system, original.disks, manifest);
+  const definition = await planDefinition({
+    ...{ system, facts, request, xml: files.xml, replaced },
+    imageFolders: [imageDir, options.imageDir],
+    today: facts.domains.find((domain) => domain.uuid === manifest.vm.uuid),
+    rewrite: {
+      ...{ name, uuid, nvram, tpmSource },
+      newMacs: isClone,
+      disks: new Map(disks.map(({ disk, path, format }) => [disk, { path, format }])),
+      network: rewrittenNetwork(request.network),
+    },
+  });
   const before = (path: string) => `${path}.before-${options.suffix}`;
   const mine = replaced === undefined ? [] : ownPaths(system, libvirtUri, replaced);
   const setAside: { from: string; to: string }[] = [];
@@ -106,7 +122,7 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
     hypervisor: address.hypervisor,
     folder,
     instant: manifest.instant,
-    ...{ name, uuid, imageDir, disks, nvram, tpm, setAside, emptied },
+    ...{ name, uuid, imageDir, disks, nvram, tpm, setAside },
     replaces: replaced && { name: replaced.name, uuid: replaced.uuid },
     previousXml: replaced && `${imageDir}/${replaced.name}.xml.before-${options.suffix}`,
     network: request.network,
@@ -114,16 +130,9 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
     autostart: manifest.autostart && !isClone,
     start: request.start || request.instant,
     fillsLater: request.instant,
+    trustDefinition: request.trustDefinition,
     originalXml: files.xml,
-    xml: rewriteDomain(files.xml, {
-      ...{ name, uuid, nvram },
-      tpmSource,
-      newMacs: isClone,
-      disks: new Map(disks.map(({ disk, path, format }) => [disk, { path, format }])),
-      otherDisks: "keep",
-      emptyDrives: new Set(emptied),
-      network: rewrittenNetwork(request.network),
-    }),
+    ...definition,
   };
 }
 
@@ -203,21 +212,6 @@ function replacedSource(
 ): string | undefined {
   const source = original.tpm?.source;
   return source !== undefined && source === replaced?.description.tpm?.source ? source : undefined;
-}
-
-/** Targets of removable drives whose medium is not here: such a VM would not start. */
-async function missingMedia(
-  { files }: Pick<System, "files">,
-  disks: readonly DomainDisk[],
-  manifest: Manifest,
-): Promise<readonly string[]> {
-  const missing: string[] = [];
-  for (const { target, device, source } of disks) {
-    if (device !== "cdrom" && device !== "floppy" || source === undefined) continue;
-    if (manifest.disks.some((disk) => disk.target === target)) continue;
-    if (await files.inspectTarget(source) === undefined) missing.push(target);
-  }
-  return missing;
 }
 
 /** Paths of all that a domain alone works on. */

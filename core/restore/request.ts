@@ -22,6 +22,10 @@ export interface RestoreRequest {
   readonly start: boolean;
   /** Starts at once, on the images of the backup, and fills the local disks while the VM runs. */
   readonly instant: boolean;
+  /** Someone answers for what the definition would use of this host. */
+  readonly trustDefinition: boolean;
+  /** A clone takes the disks that the backup left out along with the original. */
+  readonly keepOtherDisks: boolean;
 }
 
 /** Reads the word of `--network`. */

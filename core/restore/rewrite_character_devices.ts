@@ -1,6 +1,6 @@
 import type { XmlElement } from "@rgrove/parse-xml";
 import { attributeEdit, type Edit, removal } from "../libvirt/xml_edit.ts";
-import { attribute, child, children } from "../libvirt/xml_element.ts";
+import { attribute, child, children, parseDomain } from "../libvirt/xml_element.ts";
 
 /** Back ends that only one domain of a host can have. */
 const hostBound = ["file", "pipe", "unix", "tcp", "udp", "dev", "nmdm"];
@@ -10,10 +10,7 @@ const hostBound = ["file", "pipe", "unix", "tcp", "udp", "dev", "nmdm"];
  * pseudo-terminals, and sockets that libvirt chooses.
  */
 export function ownCharacterDevices(xml: string, devices: XmlElement): readonly Edit[] {
-  const bound = (name: string) =>
-    children(devices, name).filter((device) =>
-      hostBound.includes(attribute(device, "type") ?? "") && child(device, "source") !== undefined
-    );
+  const bound = (name: string) => children(devices, name).filter(isBound);
   return [
     ...["serial", "parallel", "console"].flatMap((name) =>
       bound(name).flatMap((device) => terminalEdits(xml, device))
@@ -25,6 +22,33 @@ export function ownCharacterDevices(xml: string, devices: XmlElement): readonly 
       )
     ),
   ];
+}
+
+function isBound(device: XmlElement): boolean {
+  return hostBound.includes(attribute(device, "type") ?? "") &&
+    child(device, "source") !== undefined;
+}
+
+/** Tells which devices `ownCharacterDevices` changes, and what they were on. */
+export function boundCharacterDevices(xml: string): readonly string[] {
+  const devices = child(parseDomain(xml), "devices");
+  if (devices === undefined) return [];
+  // libvirt shows the first serial port as a console too.
+  return ["serial", "parallel", "channel"].flatMap((name) =>
+    children(devices, name).filter((device) =>
+      isBound(device) && !isLibvirtSocket(device) || child(device, "log") !== undefined
+    ).map((device) => {
+      const source = child(device, "source");
+      const place = attribute(source, "path") ??
+        [attribute(source, "host"), attribute(source, "service")].join(":");
+      return `${name} on ${attribute(device, "type")} ${place}`;
+    })
+  );
+}
+
+/** Older libvirt kept the path of the socket that it had chosen itself. */
+function isLibvirtSocket(device: XmlElement): boolean {
+  return device.name === "channel" && attribute(device, "type") === "unix";
 }
 
 /** Makes a character device a pseudo-terminal, and nothing else. */

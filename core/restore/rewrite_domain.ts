@@ -49,6 +49,8 @@ export interface DomainRewrite {
   /** Folder of the emulated TPM's state; without one, libvirt picks it by the UUID. */
   readonly tpmSource?: string | undefined;
   readonly network: RewrittenNetwork;
+  /** Serial ports and channels leave the files, sockets and ports of the host that they were on. */
+  readonly closeCharacterDevices?: boolean;
 }
 
 /**
@@ -158,15 +160,17 @@ function tpmEdits(
 function uniqueEdits(
   xml: string,
   domain: XmlElement,
-  { uuid }: DomainRewrite,
+  { uuid, closeCharacterDevices }: DomainRewrite,
 ): readonly Edit[] {
   const devices = child(domain, "devices");
-  if (devices === undefined || childText(domain, "uuid") === uuid) return [];
+  if (devices === undefined) return [];
+  const closed = closeCharacterDevices ? ownCharacterDevices(xml, devices) : [];
+  if (childText(domain, "uuid") === uuid) return closed;
   return [
+    ...closed,
     ...children(devices, "vsock").flatMap((vsock) =>
       children(vsock, "cid").map((cid) => replacement(cid, "<cid auto='yes'/>"))
     ),
-    ...ownCharacterDevices(xml, devices),
     ...children(devices, "graphics").filter((graphics) =>
       attribute(graphics, "autoport") !== "yes" && attribute(graphics, "port") !== undefined
     ).flatMap((graphics) => [

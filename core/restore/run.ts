@@ -179,7 +179,10 @@ async function prepare(
   backup: WholeBackup,
 ): Promise<Prepared> {
   phases.begin("checks", `Checking ${backup.folder}`);
-  const [files, facts] = await Promise.all([readBackupFiles(share, backup), hostFacts(virsh)]);
+  const [files, facts] = await Promise.all([
+    readBackupFiles(share, backup),
+    hostFacts(system, virsh),
+  ]);
   const plan = await planRestore({
     ...{ system, backup, files, facts, request },
     imageDir: settings.imageDir,

@@ -11,6 +11,7 @@ import {
   openRestoreSite,
   restore,
   type RestoreSite,
+  trusting,
 } from "./restoring.ts";
 import { names } from "./site.ts";
 
@@ -20,6 +21,7 @@ type Prepare = (site: RestoreSite, backedUp: BackedUp) => Promise<() => Promise<
 interface Case {
   readonly title: string;
   readonly args?: readonly string[];
+  readonly distrusting?: boolean;
   readonly prepare?: Prepare;
   readonly code: number;
   readonly says: RegExp;
@@ -137,8 +139,29 @@ const cases: readonly Case[] = [
     prepare: forged((xml) =>
       xml.replace(/<emulator>.*<\/emulator>/, "<emulator>/usr/libexec/qemu-kvm</emulator>")
     ),
+    code: 0,
+    says: /left out: "the emulator of another distribution"/,
+  },
+  {
+    title: "an emulator of nobody's",
+    prepare: forged((xml) =>
+      xml.replace(/<emulator>.*<\/emulator>/, "<emulator>/opt/own/qemu</emulator>")
+    ),
     code: 6,
-    says: /there is no emulator "\/usr\/libexec\/qemu-kvm"/,
+    says: /there is no emulator "\/opt\/own\/qemu"/,
+  },
+  {
+    title: "a definition that uses more of the hypervisor, without --trust-definition",
+    args: [],
+    distrusting: true,
+    prepare: forged((xml) =>
+      xml.replace(
+        "<memballoon",
+        "<filesystem type='mount'><source dir='/etc'/><target dir='etc'/></filesystem><memballoon",
+      )
+    ),
+    code: 6,
+    says: /definition: failed: .*"filesystem type=mount source\(dir=\/etc\)/,
   },
   {
     title: "a processor that is not known",
@@ -226,12 +249,13 @@ Deno.test("vmb hv restore finds what is in the way before it writes anything", a
   const { guest } = backedUp;
   await loseGuest(site, guest);
   const table: string[] = [];
-  for (const { title, args = [], prepare, code, says } of cases) {
+  for (const { title, args = [], distrusting, prepare, code, says } of cases) {
     await t.step(title, async () => {
       const undo = await prepare?.(site, backedUp);
       const before = await names(site.images);
       try {
-        const words = args.map((word) => word.replace("IMAGES", site.images));
+        const words = [...args, ...distrusting ? [] : [trusting]]
+          .map((word) => word.replace("IMAGES", site.images));
         const ended = await site.vmb("hv", "restore", guest.name, ...words);
         assert.equal(ended.code, code, ended.stderr);
         assert.match(ended.stderr, says);
@@ -264,7 +288,7 @@ Deno.test("vmb hv restore tells all that is in the way at once", async () => {
   const { checks } = JSON.parse(ended.stdout) as { checks: { name: string; outcome: string }[] };
   assert.deepEqual(
     checks.filter(({ outcome }) => outcome === "failed").map(({ name }) => name),
-    ["domain", "target-files", "networks", "machine"],
+    ["domain", "definition", "target-files", "networks", "machine"],
   );
 });
 

@@ -13,6 +13,7 @@ import {
   loseGuest,
   openRestoreSite,
   type RestoreSite,
+  trusting,
 } from "./restoring.ts";
 import { assertEnded, type Ended, names } from "./site.ts";
 
@@ -50,7 +51,7 @@ async function assertOnItsOwn(
 }
 
 async function filling(site: RestoreSite, guest: Guest) {
-  const run = site.start(["hv", "restore", guest.name, "--instant"]);
+  const run = site.start(["hv", "restore", guest.name, "--instant", trusting]);
   await run.until(/== Filling/);
   return run;
 }
@@ -73,7 +74,7 @@ Deno.test("vmb hv restore --instant starts a lost VM on its backup, and fills it
   const images = (await names(folder)).map((name) => `${folder}/${name}`);
   const before = await hashes(images);
 
-  const ended = await site.vmb("hv", "restore", guest.name, "--instant", "--json");
+  const ended = await site.vmb("hv", "restore", guest.name, "--instant", trusting, "--json");
   assertEnded(ended, 0);
   const { started, disks, warnings } = outcomeOf(ended);
   assert.ok(started);
@@ -143,7 +144,7 @@ Deno.test("vmb hv restore --instant tells of an image that was changed, and of o
   await file.seek(-8, Deno.SeekMode.End);
   await file.write(new Uint8Array(8).fill(0xa5));
   file.close();
-  const changed = await site.vmb("hv", "restore", guest.name, "--instant");
+  const changed = await site.vmb("hv", "restore", guest.name, "--instant", trusting);
   assertEnded(changed, 6);
   assert.match(changed.stderr, /runs on a damaged disk vda/);
   assert.equal(await guest.state(), "running");
@@ -152,7 +153,7 @@ Deno.test("vmb hv restore --instant tells of an image that was changed, and of o
   await loseGuest(site, { ...guest, disks: [] });
   for (const name of await names(site.images)) await Deno.remove(`${site.images}/${name}`);
   await Deno.truncate(image, 100);
-  const broken = await site.vmb("hv", "restore", guest.name, "--instant");
+  const broken = await site.vmb("hv", "restore", guest.name, "--instant", trusting);
   assert.notEqual(broken.code, 0);
   assert.deepEqual(await names(site.images), []);
   assert.deepEqual(await names(site.scratch), []);

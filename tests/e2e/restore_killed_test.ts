@@ -16,6 +16,7 @@ import {
   loseGuest,
   openRestoreSite,
   type RestoreSite,
+  trusting,
 } from "./restoring.ts";
 import { assertEnded, names } from "./site.ts";
 
@@ -136,6 +137,7 @@ for (const mode of ["recreate", "replace", "instant"] as const) {
       ...{ vm: guest.name, id: "latest", name: undefined, imageDir: undefined, format: "keep" },
       ...{ replace: mode === "replace", network: { kind: "keep" }, start: false },
       instant: mode === "instant",
+      ...{ trustDefinition: true, keepOtherDisks: false },
     };
     const run = (by: System) =>
       restoreVm(request, {
@@ -222,7 +224,7 @@ Deno.test("vmb hv restore that is killed or stopped leaves nothing that the next
   ) {
     for (const moment of [/== Checking/, /== Restoring/, /== Defining/]) {
       await t.step(`${signal} at ${moment}`, async () => {
-        const run = site.start(["hv", "restore", guest.name]);
+        const run = site.start(["hv", "restore", guest.name, trusting]);
         await run.until(moment);
         run.signal(signal);
         const ended = await run.ended;
@@ -237,7 +239,7 @@ Deno.test("vmb hv restore that is killed or stopped leaves nothing that the next
       });
     }
   }
-  const ended = await site.vmb("hv", "restore", guest.name, "--json");
+  const ended = await site.vmb("hv", "restore", guest.name, trusting, "--json");
   assertEnded(ended, 0);
   await assertContent(JSON.parse(ended.stdout), manifest);
 });

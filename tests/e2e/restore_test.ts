@@ -11,6 +11,7 @@ import {
   loseGuest,
   openRestoreSite,
   restore,
+  trusting,
 } from "./restoring.ts";
 import { assertEnded, names } from "./site.ts";
 
@@ -94,7 +95,7 @@ Deno.test("vmb hv restore shows what it would do, with the changes of the XML, a
   const site = await openRestoreSite(lab);
   const { guest } = await backUpGuest(site, { name: "plan" });
   await loseGuest(site, guest);
-  const ended = await site.vmb("hv", "restore", guest.name, "--dry-run");
+  const ended = await site.vmb("hv", "restore", guest.name, trusting, "--dry-run");
   assertEnded(ended, 0);
   assert.match(ended.stdout, /disk {5}vda: .*\/images\/.*-vda\.qcow2 \(qcow2, \d/);
   assert.match(ended.stdout, /^- .*<source file=.*vda\.qcow2/m);

@@ -151,7 +151,7 @@ Deno.test("rewriteDomain removes interfaces, pulls their cables, or moves them t
 });
 
 Deno.test("rewriteDomain of another UUID takes nothing that only one domain of a host can have", () => {
-  const text = rewrite({ uuid: other });
+  const text = rewrite({ uuid: other, closeCharacterDevices: true });
   assert.doesNotMatch(text, /4555|web-console\.log|channel\.log|web-agent\.sock|address='7'|5901/);
   assert.match(text, /<serial type='pty'>\s*<target type='isa-serial' port='0'>/);
   assert.match(text, /<console type='pty'>\s*<target type='serial' port='0'\/>/);
