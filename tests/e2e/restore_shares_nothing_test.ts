@@ -50,8 +50,16 @@ async function held(domain: string): Promise<string> {
   for (const pid of pids) {
     text += await Deno.readTextFile(`/proc/${pid}/maps`);
     text += await Deno.readTextFile(`/proc/${pid}/cmdline`);
+    // libvirt opens the sockets of channels, and hands them over by number.
+    const sockets = new Map(
+      (await Deno.readTextFile(`/proc/${pid}/net/unix`)).split("\n").map((line) => {
+        const [, , , , , , inode = "", path = ""] = line.trim().split(/\s+/);
+        return [`socket:[${inode}]`, path];
+      }),
+    );
     for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
-      text += `${await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "")}\n`;
+      const target = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => "");
+      text += `${target} ${sockets.get(target) ?? ""}\n`;
     }
   }
   return text;
