@@ -24,6 +24,9 @@ export async function examine(context: BackupContext): Promise<Examined> {
   if (choice.kind === "chosen" && choice.fallback !== undefined) {
     report({ kind: "warning", text: choice.fallback });
   }
+  if (choice.kind === "chosen" && choice.reason !== undefined) {
+    report({ kind: "info", text: `Method ${choice.method} is used: ${choice.reason}` });
+  }
   assertPassed(`Checks before the backup of "${entry.name}"`, checks);
   if (choice.kind === "none") throw new Error("a domain without a method passed its checks");
   return { survey, choice, checks };

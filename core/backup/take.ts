@@ -7,7 +7,7 @@ import { captureSnapshot } from "../capture/snapshot.ts";
 import { assertPassed, type CheckResult, runChecks } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { versions } from "../libvirt/domain_info.ts";
-import { alsoFailed, toVmbError, type VmbError } from "../error.ts";
+import { alsoFailed, CancelledError, toVmbError, VmbError } from "../error.ts";
 import type { Journal } from "../journal/journal.ts";
 import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
@@ -108,7 +108,7 @@ export async function takeBackup(
     await capture.assertWhole();
   } catch (error) {
     phases.begin("release", `Releasing "${entry.name}"`);
-    throw await withCleanup(error, () => capture.release());
+    throw await withCleanup(await causeOf(capture, error), () => capture.release());
   }
   phases.begin("release", `Releasing "${entry.name}"`);
   await capture.release();
@@ -136,6 +136,16 @@ export async function takeBackup(
   );
   assertPassed(`Checks after the backup of "${entry.name}"`, after);
   return { folder, manifest, checks: [...checks, ...after] };
+}
+
+/** A VM that ended is told first; what the copy saw of that is no news then. */
+async function causeOf(capture: Capture, thrown: unknown): Promise<VmbError> {
+  const error = toVmbError(thrown);
+  const end = await capture.ended().catch(() => undefined);
+  if (end === undefined || end.code === error.code) return error;
+  if (error.code.startsWith("nbd.")) return end;
+  const exit = error instanceof CancelledError ? error.exit : end.exit;
+  return new VmbError(`${end.message}; and then: ${error.message}`, { ...end, exit });
 }
 
 /** Runs a cleanup after an error; if it fails too, both are told. */

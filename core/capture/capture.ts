@@ -1,3 +1,4 @@
+import type { VmbError } from "../error.ts";
 import type { NbdClient } from "../nbd/client.ts";
 import type { Method } from "../survey/method.ts";
 
@@ -25,6 +26,8 @@ export interface Capture {
   readonly disks: readonly CapturedDisk[];
   /** Throws when the capture no longer is what it was: the domain ended, or was started. */
   assertWhole(): Promise<void>;
+  /** What became of the domain, when the run of it that was captured is over; `undefined` while it goes on. */
+  ended(): Promise<VmbError | undefined>;
   /**
    * Gives everything back to the domain, and closes the connections when nothing of the domain serves them any
    * more. It may be called twice, and must be called once.

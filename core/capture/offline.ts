@@ -59,6 +59,7 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
     instant: system.clock.now(),
     frozenMs: undefined,
     disks: captured,
+    ended: () => Promise.resolve(undefined),
     async assertWhole() {
       const state = await domainState(virsh, domain);
       const after = await stamps();

@@ -1,10 +1,11 @@
 import { VmbError } from "../error.ts";
 import { domainRunId } from "../libvirt/domain.ts";
-import { endBackupJob, pullJobXml, runningBackupXml } from "../libvirt/backup_job.ts";
+import { endBackupJob, isBackupIn, pullJobXml, runningBackupXml } from "../libvirt/backup_job.ts";
 import { unfinished } from "./batch_run.ts";
 import type { Capture, CapturedDisk } from "./capture.ts";
 import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
+import { domainEnd } from "./domain_end.ts";
 import { runFrozen, type WindowOutcome } from "./freeze_window.ts";
 
 /**
@@ -67,15 +68,17 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
     instant: window.instant,
     frozenMs: window.frozenMs,
     disks: captured,
+    ended: () => domainEnd(context, runId),
     async assertWhole() {
-      const now = await domainRunId(virsh, domain).catch(() => undefined);
-      const job = await runningBackupXml(virsh, domain);
-      if (now === runId && job !== undefined) return;
+      const end = await domainEnd(context, runId);
+      if (end !== undefined) throw end;
+      if (isBackupIn(await runningBackupXml(virsh, domain) ?? "", scratchFolder)) return;
       throw new VmbError(
-        `The capture of "${domain.name}" was lost: ${
-          now === runId ? "its backup job ended" : "the domain was stopped or restarted"
-        } during the copy`,
-        { code: "capture.lost", hint: "Run the backup again" },
+        `The capture of "${domain.name}" was lost: its backup job ended during the copy`,
+        {
+          code: "capture.lost",
+          hint: "Did somebody end it (virsh domjobabort)? Run the backup again",
+        },
       );
     },
     release,

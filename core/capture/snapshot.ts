@@ -1,5 +1,5 @@
 import { VmbError } from "../error.ts";
-import { domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
+import { domainRunId, domainState, liveXml, persistentXml } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { snapshotCommand } from "../libvirt/snapshot.ts";
 import type { OverlayDisk } from "../journal/journal_entry.ts";
@@ -8,6 +8,7 @@ import type { Capture } from "./capture.ts";
 import { removeOverlays } from "../undo/overlay.ts";
 import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
+import { domainEnd, vmCrashed } from "./domain_end.ts";
 import { type ExportServer, serveImages } from "../image/export_server.ts";
 import { ensureThawed } from "./freeze_window.ts";
 
@@ -23,6 +24,7 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
     baseFormat: disk.format,
     overlay: `${scratchFolder}/${disk.target}.overlay`,
   }));
+  const runId = await domainRunId(virsh, domain);
   const xmlFile = `${stagingFolder}/before.xml`;
   await system.files.write(xmlFile, await persistentXml(virsh, domain));
   await journal.write({ step: "overlay", disks: overlays, xmlFile });
@@ -53,6 +55,11 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
       instant: snapshot.instant,
       frozenMs: context.agentAnswers ? snapshot.ms : undefined,
       disks: captured,
+      // The images below outlive the domain, unless it dies of something that is to be looked at.
+      async ended() {
+        const end = await domainEnd(context, runId);
+        return end?.code === vmCrashed ? end : undefined;
+      },
       async assertWhole() {
         const state = await domainState(virsh, domain);
         const running = state !== undefined && state !== "shut off";

@@ -2,13 +2,14 @@ import { toVmbError } from "../error.ts";
 import {
   type Domain,
   type DomainState,
-  domainState,
+  domainStateReason,
   liveXml,
   persistentXml,
 } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { freezeStatus } from "../libvirt/agent.ts";
 import { isBackupIn, runningBackupXml } from "../libvirt/backup_job.ts";
+import { lastWords, qemuLogPath, readQemuLog } from "../libvirt/qemu_log.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import { readChecksums } from "../repository/checksums.ts";
@@ -19,7 +20,7 @@ import type { System } from "../sys/system.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
 
 export interface PostBackupContext {
-  readonly system: Pick<System, "files">;
+  readonly system: Pick<System, "files" | "host" | "processes">;
   /** The door to the share. */
   readonly share: Files;
   readonly virsh: Virsh;
@@ -32,10 +33,11 @@ export interface PostBackupContext {
 /** All that must be so after a backup: of the VM first, then of what was written. */
 export function postBackupChecks(context: PostBackupContext): readonly Check[] {
   const { backup, virsh, domain } = context;
-  let asked: Promise<DomainState | undefined> | undefined;
-  const state = () => asked ??= domainState(virsh, domain);
+  let asked: ReturnType<typeof domainStateReason> | undefined;
+  const now = () => asked ??= domainStateReason(virsh, domain);
+  const state = async () => (await now())?.state;
   return [
-    { name: "vm-running", run: async () => vmRunning(context, await state()) },
+    { name: "vm-running", run: async () => await vmRunning(context, await now()) },
     { name: "vm-thawed", run: async () => await vmThawed(context, await state()) },
     { name: "vm-own-disks", run: async () => await vmOwnDisks(context, await state()) },
     { name: "no-leftovers", run: () => noLeftovers(context) },
@@ -56,12 +58,23 @@ export function postBackupChecks(context: PostBackupContext): readonly Check[] {
   ];
 }
 
-function vmRunning({ backup }: PostBackupContext, state: DomainState | undefined): CheckVerdict {
+async function vmRunning(
+  { backup, system, virsh, domain }: PostBackupContext,
+  now: Awaited<ReturnType<typeof domainStateReason>>,
+): Promise<CheckVerdict> {
+  const state = now?.state;
   const wanted = backup.manifest?.method === "offline" ? "shut off" : "running";
+  if (wanted === "running" && (state === "crashed" || now?.reason === "crashed")) {
+    const words = lastWords(await readQemuLog(system, virsh.uri, domain)).join(" | ");
+    return failed(
+      `the VM crashed${words && `: ${words}`}`,
+      `Read ${qemuLogPath(system.host, virsh.uri, domain)}, and start the VM`,
+    );
+  }
   if (state === wanted) return passed(state);
   return warned(
     `the VM is ${state ?? "unknown to libvirt"}, and was ${wanted} at the captured instant`,
-    "Someone stopped or started it, or it crashed: look at its log",
+    "Someone stopped or started it: look at its log",
   );
 }
 

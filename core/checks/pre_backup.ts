@@ -138,7 +138,8 @@ function vmState({ state, info }: Survey, choice: MethodChoice) {
       "Start it and shut it down for a clean image",
     );
   }
-  return passed(`${state}, method ${choice.method}`);
+  const reason = choice.reason === undefined ? "" : ` (${choice.reason})`;
+  return passed(`${state}, method ${choice.method}${reason}`);
 }
 
 function guestAgent({ state, agentProblem }: Survey, choice: MethodChoice) {

@@ -62,6 +62,21 @@ export async function domainState(virsh: Virsh, domain: Domain): Promise<DomainS
   }
 }
 
+/** The state of a domain and libvirt's reason for it: `shut off`, `crashed`; `undefined` as `domainState` says. */
+export async function domainStateReason(
+  virsh: Virsh,
+  domain: Domain,
+): Promise<{ readonly state: DomainState; readonly reason: string | undefined } | undefined> {
+  try {
+    const words = await virsh.run(["domstate", domain.uuid, "--reason"], { timeoutMs: 30_000 });
+    const [, state, reason] = /^(.*?)(?: \((.*)\))?$/.exec(words.trim()) ?? [];
+    return { state: state as DomainState, reason };
+  } catch (error) {
+    if (error instanceof VmbError && error.code === "libvirt.no-domain") return undefined;
+    throw error;
+  }
+}
+
 /** Run-time id of a domain: another number after each start; `undefined` while it is shut off. */
 export async function domainRunId(virsh: Virsh, domain: Domain): Promise<string | undefined> {
   const id = (await virsh.run(["domid", domain.uuid])).trim();

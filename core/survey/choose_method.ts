@@ -9,16 +9,18 @@ export type MethodChoice =
     readonly method: Exclude<Method, "auto">;
     /** Said loudly and recorded: the method is not the one that was wanted. */
     readonly fallback?: string;
+    /** Why it is another method than usual, though the image is as good. */
+    readonly reason?: string;
   }
   | { readonly kind: "none"; readonly reason: string; readonly hint: string };
 
 /** Chooses how to capture a domain in the state that it is in. */
 export function chooseMethod(
   wanted: Method,
-  survey: Pick<Survey, "state" | "agentProblem">,
+  survey: Pick<Survey, "state" | "agentProblem" | "earlyClose">,
   agentPolicy: VmEntry["agent"],
 ): MethodChoice {
-  const { state, agentProblem } = survey;
+  const { state, agentProblem, earlyClose } = survey;
   if (state === "shut off") {
     if (wanted === "auto" || wanted === "offline") return { kind: "chosen", method: "offline" };
     return {
@@ -41,9 +43,16 @@ export function chooseMethod(
       hint: "Resume it, or shut it down and use --method offline",
     };
   }
-  if (wanted === "snapshot" || agentProblem === undefined) {
-    return { kind: "chosen", method: wanted === "auto" ? "quiesce" : wanted };
+  if (wanted === "snapshot") return { kind: "chosen", method: "snapshot" };
+  if (agentProblem === undefined && earlyClose !== undefined) {
+    if (wanted === "auto") return { kind: "chosen", method: "snapshot", reason: earlyClose };
+    return {
+      kind: "none",
+      reason: `method quiesce endangers it: ${earlyClose}`,
+      hint: "Use --method auto or snapshot; or upgrade QEMU to 8.2.3 or later, and restart the VM",
+    };
   }
+  if (agentProblem === undefined) return { kind: "chosen", method: "quiesce" };
   if (agentPolicy === "fallback") {
     return {
       kind: "chosen",

@@ -15,6 +15,7 @@ import { volumePath } from "../libvirt/volume.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { System } from "../sys/system.ts";
 import { type DiskSelection, selectDisks } from "./disk_policy.ts";
+import { earlyCloseDanger } from "./early_close.ts";
 import { type ImageFacts, imageFacts, networkFacts, problemFacts } from "./image_facts.ts";
 
 /** A disk that a backup takes, and what was found of its image. */
@@ -37,11 +38,13 @@ export interface Survey {
   readonly disks: DiskSelection<SurveyedDisk>;
   /** Why the guest agent does not answer; `undefined` when it does, or when the domain does not run. */
   readonly agentProblem: string | undefined;
+  /** Why a backup job that is cut off may end the domain; `undefined` when it does no harm. */
+  readonly earlyClose: string | undefined;
 }
 
 /** @throws {VmbError} `libvirt.no-domain`, `libvirt.connect` */
 export async function surveyDomain(
-  system: Pick<System, "files" | "processes">,
+  system: Pick<System, "files" | "host" | "processes">,
   virsh: Virsh,
   entry: VmEntry,
   { scratchDir }: { readonly scratchDir: string },
@@ -56,7 +59,8 @@ export async function surveyDomain(
   const description = describeDomain(xml);
   const selection = selectDisks(description.disks, entry, scratchDir);
   const parts = diskParts(xml);
-  const [chosen, silence] = await Promise.all([
+  const targets = selection.chosen.map(({ target }) => target);
+  const [chosen, silence, earlyClose] = await Promise.all([
     Promise.all(selection.chosen.map(async (disk): Promise<SurveyedDisk> => {
       const its = parts.get(disk.target);
       if (its === undefined) throw new Error(`disk ${disk.target} has no parts`);
@@ -68,6 +72,9 @@ export async function surveyDomain(
       : description.agent
       ? agentProblem(virsh, domain)
       : "no guest agent channel is configured",
+    state === "running"
+      ? earlyCloseDanger(system, virsh, { domain, liveXml: xml, targets })
+      : undefined,
   ]);
   return {
     domain,
@@ -77,6 +84,7 @@ export async function surveyDomain(
     persistentXml: inactive,
     disks: { ...selection, chosen },
     agentProblem: silence,
+    earlyClose,
   };
 }
 

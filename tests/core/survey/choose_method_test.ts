@@ -43,7 +43,8 @@ Deno.test("chooseMethod by state, agent, policy and wish", () => {
   for (const [state, agent, policy, expected] of table) {
     for (const [index, wanted] of methods.entries()) {
       const agentProblem = agent === "answers" ? undefined : "it is silent";
-      const choice = chooseMethod(wanted, { state, agentProblem }, policy);
+      const survey = { state, agentProblem, earlyClose: undefined };
+      const choice = chooseMethod(wanted, survey, policy);
       const shown = choice.kind === "none"
         ? "-"
         : `${choice.method}${choice.fallback === undefined ? "" : "!"}`;
@@ -55,9 +56,34 @@ Deno.test("chooseMethod by state, agent, policy and wish", () => {
 
 Deno.test("chooseMethod says what it falls back to, and why there is no method", () => {
   const choose = (wanted: Method, state: DomainState, policy: "fail" | "fallback") =>
-    JSON.stringify(chooseMethod(wanted, { state, agentProblem: "no answer in 5 s" }, policy));
+    JSON.stringify(
+      chooseMethod(
+        wanted,
+        { state, agentProblem: "no answer in 5 s", earlyClose: undefined },
+        policy,
+      ),
+    );
   assert.match(choose("auto", "running", "fallback"), /no answer in 5 s.*crash-consistent/);
   assert.match(choose("auto", "running", "fail"), /no answer in 5 s.*agent: fallback/);
   assert.match(choose("quiesce", "shut off", "fail"), /method quiesce wants it running/);
   assert.match(choose("offline", "paused", "fail"), /it is paused, and method offline/);
+});
+
+Deno.test("chooseMethod keeps a backup job from a VM that would die of its sudden end", () => {
+  const survey = { state: "running", agentProblem: undefined, earlyClose: "vda has an iothread" };
+  for (const policy of ["fail", "fallback"] as const) {
+    assert.deepEqual(chooseMethod("auto", { ...survey, state: "running" }, policy), {
+      kind: "chosen",
+      method: "snapshot",
+      reason: "vda has an iothread",
+    });
+    const refused = chooseMethod("quiesce", { ...survey, state: "running" }, policy);
+    assert.ok(refused.kind === "none");
+    assert.match(refused.reason, /method quiesce endangers it: vda has an iothread/);
+    assert.match(refused.hint, /--method auto or snapshot/);
+  }
+  assert.equal(
+    JSON.stringify(chooseMethod("snapshot", { ...survey, state: "running" }, "fail")),
+    '{"kind":"chosen","method":"snapshot"}',
+  );
 });
