@@ -35,6 +35,8 @@ export interface GuestOptions {
   /** libvirt networks that it has an interface on; it asks each for an address. */
   readonly networks?: readonly string[];
   readonly screen?: boolean;
+  /** How an iothread serves its disks; default none does. */
+  readonly iothread?: "virtio-blk" | "virtio-scsi";
   /** Disks that a backup leaves out. */
   readonly extraDisks?: readonly ("cdrom" | "readonly" | "shareable")[];
   /** Build of the kernel and initramfs; by default the one kept in `tests/lab/cache`. */
@@ -97,6 +99,7 @@ export async function createGuest(hypervisor: Hypervisor, options: GuestOptions)
     agent: kind !== "no-agent",
     networks: options.networks,
     screen: options.screen,
+    iothread: options.iothread,
   });
   await Deno.writeTextFile(`${folder}/domain.xml`, xml);
   await virsh("define", "--validate", `${folder}/domain.xml`);

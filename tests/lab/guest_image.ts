@@ -21,11 +21,25 @@ const defaultCache = new URL("cache", import.meta.url).pathname;
 
 const modules = [
   ...["virtio_pci", "virtio_blk", "virtio_console", "ext4", "virtio_net", "af_packet"],
+  ...["virtio_scsi", "sd_mod"],
 ];
 const folders = ["data", "data2", "dev", "modules", "proc", "run", "sys", "tmp", "var"];
 
 /** What guest_init.sh calls, for a machine that has no busybox. */
-const hostTools = ["awk", "bash", "cat", "grep", "insmod", "mount", "sleep", "sync", "umount"];
+const hostTools = [
+  "awk",
+  "bash",
+  "cat",
+  "grep",
+  "insmod",
+  "ls",
+  "mount",
+  "seq",
+  "sleep",
+  "sync",
+  "tail",
+  "umount",
+];
 
 /**
  * Builds kernel and initramfs of the lab's guests, or finds those built before from the same parts.

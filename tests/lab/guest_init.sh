@@ -41,11 +41,25 @@ check_records() {
 }
 
 # Device names follow the order on the bus, libvirt's targets need not: the serial number tells.
+find_disk() {
+  for block in /sys/block/vd* /sys/block/sd*; do
+    serial=
+    [ -e "$block/serial" ] && read -r serial <"$block/serial"
+    # The page begins with four bytes of its own.
+    [ -e "$block/device/vpd_pg80" ] && serial=$(tail -c +5 "$block/device/vpd_pg80")
+    [ "$serial" = "$1" ] && return 0
+  done
+  return 1
+}
+# Disks of a SCSI controller appear a moment after its module was loaded.
+scsi=$(ls /sys/class/scsi_host 2>/dev/null)
+tries=1
+[ -n "$scsi" ] && tries=30
 mount_data() {
-  for block in /sys/block/vd*; do
-    read -r serial <"$block/serial"
-    [ "$serial" = "$1" ] && break
+  for try in $(seq "$tries"); do
+    find_disk "$1" && break
     block=
+    [ "$tries" = 1 ] || sleep 0.1
   done
   [ -n "$block" ] || return 0
   if ! mount -t ext4 "/dev/${block##*/}" "$2"; then

@@ -21,6 +21,8 @@ export interface GuestXml {
   readonly networks?: readonly string[] | undefined;
   /** A screen, and VNC for it on a port that libvirt chooses. */
   readonly screen?: boolean | undefined;
+  /** An iothread serves the data disks: each virtio-blk disk itself, or the one virtio-scsi controller. */
+  readonly iothread?: "virtio-blk" | "virtio-scsi" | undefined;
   /** File for the UEFI variables; such a guest starts by OVMF instead of SeaBIOS. */
   readonly nvram?: string | undefined;
 }
@@ -40,7 +42,7 @@ export function writeGuestXml(guest: GuestXml): string {
   return `<domain type='${guest.type}'>
   <name>${escapeXml(guest.name)}</name>
   <memory unit='MiB'>${guest.memoryMiB}</memory>
-  <vcpu>1</vcpu>
+  <vcpu>1</vcpu>${guest.iothread === undefined ? "" : "\n  <iothreads>1</iothreads>"}
   <os${guest.nvram === undefined ? "" : " firmware='efi'"}>
     <type arch='x86_64' machine='q35'>hvm</type>${firmware(guest.nvram)}
     <kernel>${escapeXml(guest.kernel)}</kernel>
@@ -53,7 +55,8 @@ export function writeGuestXml(guest: GuestXml): string {
   <on_reboot>destroy</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-${guest.disks.map(disk).join("\n")}
+${guest.disks.map((each) => disk(each, guest.iothread)).join("\n")}
+${guest.iothread === "virtio-scsi" ? scsiController : ""}\
 ${(guest.networks ?? []).map(nic).join("")}${guest.screen ? screen : ""}\
     <controller type='usb' model='none'/>
     <serial type='file'>
@@ -69,6 +72,11 @@ const agentChannel = `
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/>
     </channel>`;
+
+const scsiController = `    <controller type='scsi' index='0' model='virtio-scsi'>
+      <driver iothread='1'/>
+    </controller>
+`;
 
 const screen = `    <graphics type='vnc' autoport='yes' listen='127.0.0.1'/>
     <video><model type='vga'/></video>
@@ -90,9 +98,13 @@ function firmware(nvram: string | undefined): string {
     <nvram>${escapeXml(nvram)}</nvram>`;
 }
 
-function disk({ target, path, format, type, role }: GuestDisk): string {
+function disk(
+  { target, path, format, type, role }: GuestDisk,
+  iothread: GuestXml["iothread"],
+): string {
   const device = role === "cdrom" ? "cdrom" : "disk";
-  const bus = role === "cdrom" ? "sata" : "virtio";
+  const bus = role === "cdrom" ? "sata" : iothread === "virtio-scsi" ? "scsi" : "virtio";
+  const served = bus === "virtio" && iothread !== undefined ? " iothread='1'" : "";
   const attribute = type === "block" ? "dev" : "file";
   const mark = role === "readonly" || role === "cdrom"
     ? "<readonly/>"
@@ -100,7 +112,7 @@ function disk({ target, path, format, type, role }: GuestDisk): string {
     ? "<shareable/>"
     : "";
   return `    <disk type='${type}' device='${device}'>
-      <driver name='qemu' type='${format}'${role === "shareable" ? " cache='none'" : ""}/>
+      <driver name='qemu' type='${format}'${served}${role === "shareable" ? " cache='none'" : ""}/>
       <source ${attribute}='${escapeXml(path)}'/>
       <target dev='${target}' bus='${bus}'/>${mark}
       <serial>${target}</serial>

@@ -17,13 +17,16 @@ const daemons: readonly LibvirtDaemon[] = [
 /**
  * Finds the libvirt daemon that is installed; the modular one where both are.
  *
+ * @param root of another system; the program's path is the one within it
  * @throws {VmbError} `lab.no-libvirt`
  */
-export async function findDaemon(): Promise<LibvirtDaemon> {
+export async function findDaemon(root = ""): Promise<LibvirtDaemon> {
   for (const daemon of daemons) {
     for (const folder of ["/usr/sbin", "/usr/bin", "/sbin"]) {
       const program = `${folder}/${daemon.program}`;
-      if (await Deno.stat(program).then(() => true, () => false)) return { ...daemon, program };
+      if (await Deno.stat(`${root}${program}`).then(() => true, () => false)) {
+        return { ...daemon, program };
+      }
     }
   }
   throw new VmbError("No libvirt daemon is installed: neither virtqemud nor libvirtd", {

@@ -18,10 +18,13 @@ namespaces = [ ]
  * ones of `/system` (QEMU runs as the qemu user, files change their owner), yet the machine's libvirt, if
  * it has one, neither sees nor disturbs them. It ends with this process, however that ends.
  *
+ * VMB_LAB_ROOT names the root of another system (an unpacked Debian 13), whose libvirt and QEMU are used then.
+ *
  * @throws {VmbError} `lab.no-libvirt`; `lab.hypervisor` when the namespaces cannot be made
  */
 export async function privateHypervisor(lab: Lab): Promise<Hypervisor> {
-  const daemon = await findDaemon();
+  const root = Deno.env.get("VMB_LAB_ROOT") ?? "";
+  const daemon = await findDaemon(root);
   const folder = `${lab.folder}/hv`;
   await Deno.mkdir(`${folder}/run/lock`, { recursive: true });
   // The qemu user comes through here on its way to its sockets.
@@ -37,7 +40,7 @@ export async function privateHypervisor(lab: Lab): Promise<Hypervisor> {
   const child = new Deno.Command("unshare", {
     args: [
       ...["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
-      ...["sh", script, folder, daemon.program, await guestType()],
+      ...["sh", script, folder, daemon.program, await guestType(), root],
     ],
     stdin: "piped",
     stdout: "null",
