@@ -1,5 +1,5 @@
 import { randomSeed } from "../block_map/cluster_digest.ts";
-import type { Capture } from "../capture/capture.ts";
+import type { Capture, FrozenTimes } from "../capture/capture.ts";
 import type { CaptureContext } from "../capture/context.ts";
 import { captureOffline } from "../capture/offline.ts";
 import { captureQuiesced } from "../capture/quiesce.ts";
@@ -57,6 +57,7 @@ export async function takeBackup(
   signal.throwIfAborted();
 
   phases.begin("capture", `Capturing by ${choice.method}`);
+  const wanted = request.method ?? entry.method;
   const captureContext: CaptureContext = {
     system,
     virsh,
@@ -67,6 +68,8 @@ export async function takeBackup(
     ...folders,
     freezeTimeoutSeconds: settings.freezeTimeoutSeconds,
     agentAnswers: survey.state === "running" && survey.agentProblem === undefined,
+    crashAccepted: entry.agent === "fallback" || wanted === "snapshot",
+    guestHooks: entry.guestHooks,
     managedSave: survey.info.managedSave,
     report,
   };
@@ -84,8 +87,8 @@ export async function takeBackup(
   using behind = new ImagesReadBack(context, partial.folder, seed);
   let copies: readonly NamedCopy[];
   try {
-    if (capture.frozenMs !== undefined) {
-      report({ kind: "info", text: `File systems stood still for at most ${capture.frozenMs} ms` });
+    if (capture.frozen !== undefined) {
+      report({ kind: "info", text: describeFrozen(capture.frozen) });
     }
     for (const text of warnings) report({ kind: "warning", text });
     phases.begin("copy", `Copying ${capture.disks.map(({ target }) => target).join(", ")}`);
@@ -136,6 +139,12 @@ export async function takeBackup(
   );
   assertPassed(`Checks after the backup of "${entry.name}"`, after);
   return { folder, manifest, checks: [...checks, ...after] };
+}
+
+/** Hooks of the guest's own run within the agent's freeze and thaw, and are no part of the time between them. */
+function describeFrozen({ freezeMs, heldMs, thawMs, atMostMs }: FrozenTimes): string {
+  return `File systems stood still for ${heldMs} to ${atMostMs} ms: the agent took ${freezeMs} ms for its freeze ` +
+    `and ${thawMs} ms for its thaw, with the guest's own hooks`;
 }
 
 /** A VM that ended is told first; what the copy saw of that is no news then. */
@@ -204,7 +213,7 @@ async function describe(
     level: "full",
     requestedLevel: request.levelWord,
     consistency: capture.consistency,
-    frozenMs: capture.frozenMs ?? null,
+    frozenMs: capture.frozen?.atMostMs ?? null,
     autostart: survey.info.autostart,
     baculaJobId: request.baculaJobId ?? null,
     disks: manifestDisks(context, survey, copies, images),

@@ -5,6 +5,18 @@ import type { Method } from "../survey/method.ts";
 /** How much of the guest's own state the image holds (docs/03-backup). */
 export type Consistency = "application" | "filesystem" | "crash" | "offline";
 
+/** How long the agent kept file systems still, in milliseconds. */
+export interface FrozenTimes {
+  /** The agent's freeze: hooks that the guest itself has for it, flushing, and then the freeze. */
+  readonly freezeMs: number;
+  /** From the end of the freeze to the begin of the thaw: they surely stood still. */
+  readonly heldMs: number;
+  /** The agent's thaw, and then the guest's own hooks for it. */
+  readonly thawMs: number;
+  /** Upper bound of the frozen time: all three. */
+  readonly atMostMs: number;
+}
+
 /** One disk at the captured instant, ready to be read. */
 export interface CapturedDisk {
   readonly target: string;
@@ -21,8 +33,8 @@ export interface Capture {
   readonly consistency: Consistency;
   /** The instant, as near as it is known; for a frozen guest the moment just before the thaw. */
   readonly instant: Date;
-  /** Upper bound of the time that the guest's file systems stood still; `undefined` when they did not. */
-  readonly frozenMs: number | undefined;
+  /** How long the guest's file systems stood still; `undefined` when they did not. */
+  readonly frozen: FrozenTimes | undefined;
   readonly disks: readonly CapturedDisk[];
   /** Throws when the capture no longer is what it was: the domain ended, or was started. */
   assertWhole(): Promise<void>;

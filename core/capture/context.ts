@@ -3,6 +3,7 @@ import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription, DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { GuestHooks } from "./guest_hooks.ts";
 import type { System } from "../sys/system.ts";
 
 /** What every way to capture needs. */
@@ -20,8 +21,11 @@ export interface CaptureContext {
   /** Local folder of root only: command files and logs. */
   readonly stagingFolder: string;
   readonly freezeTimeoutSeconds: number;
-  /** Whether the guest agent answered just now. */
+  /** Whether the guest agent answered just now, and can freeze. */
   readonly agentAnswers: boolean;
+  /** A freeze that fails does not end the capture: a crash-consistent image is better than none. */
+  readonly crashAccepted: boolean;
+  readonly guestHooks: GuestHooks;
   /** A saved memory image waits for the domain's next start. */
   readonly managedSave: boolean;
   readonly report: Report;

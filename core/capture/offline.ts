@@ -57,7 +57,7 @@ export async function captureOffline(context: CaptureContext): Promise<Capture> 
     // With a saved memory image the disks are those of a guest that was stopped at work.
     consistency: managedSave ? "crash" : "offline",
     instant: system.clock.now(),
-    frozenMs: undefined,
+    frozen: undefined,
     disks: captured,
     ended: () => Promise.resolve(undefined),
     async assertWhole() {

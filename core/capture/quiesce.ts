@@ -6,7 +6,7 @@ import type { Capture, CapturedDisk } from "./capture.ts";
 import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
 import { domainEnd } from "./domain_end.ts";
-import { runFrozen, type WindowOutcome } from "./freeze_window.ts";
+import { runAtInstant, type Window } from "./freeze_window.ts";
 
 /**
  * Captures a running domain by a pull-mode backup job that is begun while the guest's file systems are
@@ -39,10 +39,10 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
       await journal.write({ step: "backup-job-ended" });
       connections.close();
     })();
-  let window: WindowOutcome;
+  let window: Window;
   let captured: readonly CapturedDisk[];
   try {
-    window = await runFrozen(context, ["backup-begin", domain.uuid, xmlFile]);
+    window = await runAtInstant(context, ["backup-begin", domain.uuid, xmlFile]);
     if (window.part.failed) {
       throw new VmbError(`Backup job of "${domain.name}" did not begin: ${window.part.words}`, {
         code: "capture.backup-begin",
@@ -56,17 +56,11 @@ export async function captureQuiesced(context: CaptureContext): Promise<Capture>
     if (!(error instanceof VmbError && error.code === unfinished)) await release();
     throw error;
   }
-  if (window.doubt !== undefined) {
-    context.report({
-      kind: "warning",
-      text: `The image is only crash-consistent: ${window.doubt}`,
-    });
-  }
   return {
     method: "quiesce",
-    consistency: window.doubt === undefined ? "filesystem" : "crash",
+    consistency: window.consistency,
     instant: window.instant,
-    frozenMs: window.frozenMs,
+    frozen: window.frozen,
     disks: captured,
     ended: () => domainEnd(context, runId),
     async assertWhole() {

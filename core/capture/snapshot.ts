@@ -3,14 +3,14 @@ import { domainRunId, domainState, liveXml, persistentXml } from "../libvirt/dom
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { snapshotCommand } from "../libvirt/snapshot.ts";
 import type { OverlayDisk } from "../journal/journal_entry.ts";
-import { runBatch, unfinished } from "./batch_run.ts";
+import { unfinished } from "./batch_run.ts";
 import type { Capture } from "./capture.ts";
 import { removeOverlays } from "../undo/overlay.ts";
 import { CaptureConnections } from "./connections.ts";
 import type { CaptureContext } from "./context.ts";
 import { domainEnd, vmCrashed } from "./domain_end.ts";
 import { type ExportServer, serveImages } from "../image/export_server.ts";
-import { ensureThawed } from "./freeze_window.ts";
+import { runAtInstant, type Window } from "./freeze_window.ts";
 
 /**
  * Captures a running domain by putting an overlay over every chosen disk at once. The images below stand
@@ -41,7 +41,12 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
     })();
 
   try {
-    const snapshot = await takeSnapshot(context, overlays);
+    const window = await takeSnapshot(context, overlays);
+    if (window.part.failed) {
+      throw new VmbError(`Snapshot of "${domain.name}" failed: ${window.part.words}`, {
+        code: "capture.snapshot",
+      });
+    }
     server = await serveImages(
       system,
       overlays.map(({ target, base, baseFormat }) => ({ target, path: base, format: baseFormat })),
@@ -51,9 +56,9 @@ export async function captureSnapshot(context: CaptureContext): Promise<Capture>
     const before = await stamps(system, overlays);
     return {
       method: "snapshot",
-      consistency: context.agentAnswers ? "filesystem" : "crash",
-      instant: snapshot.instant,
-      frozenMs: context.agentAnswers ? snapshot.ms : undefined,
+      consistency: window.consistency,
+      instant: window.instant,
+      frozen: window.frozen,
       disks: captured,
       // The images below outlive the domain, unless it dies of something that is to be looked at.
       async ended() {
@@ -104,31 +109,17 @@ function stamps(
   }));
 }
 
-async function takeSnapshot(
+function takeSnapshot(
   context: CaptureContext,
   overlays: readonly OverlayDisk[],
-): Promise<{ instant: Date; ms: number }> {
-  const { domain, description, journal, agentAnswers, freezeTimeoutSeconds } = context;
+): Promise<Window> {
+  const { domain, description, journal } = context;
   const overlayOf = new Map(overlays.map(({ target, overlay }) => [target, overlay]));
-  if (agentAnswers) await journal.write({ step: "freeze" });
-  const { parts: [timeout, part], startedAt } = await runBatch(context, "snapshot", [
-    ["guest-agent-timeout", domain.uuid, `--timeout=${freezeTimeoutSeconds}`],
+  return runAtInstant(
+    context,
     snapshotCommand(domain, {
       name: journal.run,
-      quiesce: agentAnswers,
       disks: description.disks.map(({ target }) => ({ target, overlay: overlayOf.get(target) })),
     }),
-    ["guest-agent-timeout", domain.uuid, "--timeout=-2"],
-  ]);
-  if (agentAnswers) {
-    if (part.failed) await ensureThawed(context);
-    await journal.write({ step: "thawed" });
-  }
-  if (part.failed) {
-    throw new VmbError(`Snapshot of "${domain.name}" failed: ${part.words}`, {
-      code: "capture.snapshot",
-    });
-  }
-  const ms = part.ms ?? 0;
-  return { instant: new Date(startedAt.getTime() + (timeout.ms ?? 0) + ms), ms: Math.ceil(ms) };
+  );
 }

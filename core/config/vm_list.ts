@@ -58,6 +58,11 @@ export interface VmEntry {
     readonly exclude: readonly string[];
   };
   readonly preBackupCommands: readonly VmCommand[];
+  /** Programs in the guest, around its freeze. */
+  readonly guestHooks: {
+    readonly beforeFreeze: VmCommand | undefined;
+    readonly afterThaw: VmCommand | undefined;
+  };
   readonly configCapture: readonly ConfigCapture[];
   readonly validate: readonly Validation[];
 }
@@ -99,6 +104,7 @@ export function unlistedVm(name: string, hypervisor: string): VmEntry {
     allowBackingChain: vmDefaults.allow_backing_chain,
     disks: { include: undefined, exclude: [] },
     preBackupCommands: [],
+    guestHooks: { beforeFreeze: undefined, afterThaw: undefined },
     configCapture: [],
     validate: [],
   };
@@ -116,11 +122,11 @@ function toEntry(item: VmListItem): VmEntry {
     agent: item.agent,
     allowBackingChain: item.allow_backing_chain,
     disks: { include: item.disks?.include, exclude: item.disks?.exclude ?? [] },
-    preBackupCommands: item.pre_backup_commands.map((command) =>
-      Array.isArray(command)
-        ? { argv: toArgv(command), timeoutSeconds: vmDefaults.timeout_seconds }
-        : { argv: toArgv(command.command), timeoutSeconds: command.timeout_seconds }
-    ),
+    preBackupCommands: item.pre_backup_commands.map(toCommand),
+    guestHooks: {
+      beforeFreeze: item.guest_hooks?.before_freeze && toCommand(item.guest_hooks.before_freeze),
+      afterThaw: item.guest_hooks?.after_thaw && toCommand(item.guest_hooks.after_thaw),
+    },
     configCapture: item.config_capture.map(({ file, command, timeout_seconds }) => ({
       file,
       argv: toArgv(command),
@@ -128,6 +134,12 @@ function toEntry(item: VmListItem): VmEntry {
     })),
     validate: item.validate.map(toValidation),
   };
+}
+
+function toCommand(command: VmListItem["pre_backup_commands"][number]): VmCommand {
+  return Array.isArray(command)
+    ? { argv: toArgv(command), timeoutSeconds: vmDefaults.timeout_seconds }
+    : { argv: toArgv(command.command), timeoutSeconds: command.timeout_seconds };
 }
 
 function toValidation(item: VmListItem["validate"][number]): Validation {

@@ -98,6 +98,11 @@ export function vmListSchema(zod: typeof import("zod")) {
     }).nullish().describe("Which disks are backed up; default: all"),
     pre_backup_commands: listOf(command, "commands")
       .describe("Commands that the hypervisor runs before the backup"),
+    guest_hooks: mapping({
+      before_freeze: command.optional()
+        .describe("Program that makes the applications of the guest ready for a freeze"),
+      after_thaw: command.optional().describe("Program that lets them go on"),
+    }).nullish().describe("Programs that the guest agent runs in the VM around its freeze"),
     config_capture: listOf(
       mapping({
         file: name(nameFault).describe("Name of the file under configs/ in the backup"),

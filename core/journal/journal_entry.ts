@@ -1,4 +1,5 @@
 import { VmbError } from "../error.ts";
+import type { Argv } from "../sys/process.ts";
 
 /**
  * One line of a journal: written to the local disk, durably, BEFORE the step that it names changes a
@@ -20,6 +21,9 @@ export type JournalEntry =
   }
   | { readonly step: "freeze" }
   | { readonly step: "thawed" }
+  /** Applications of the guest wait for a freeze: this program lets them go on. */
+  | { readonly step: "guest-hook"; readonly hook: GuestHook }
+  | { readonly step: "guest-hook-done" }
   | { readonly step: "backup-job" }
   | { readonly step: "backup-job-ended" }
   | { readonly step: "overlay"; readonly disks: readonly OverlayDisk[]; readonly xmlFile: string }
@@ -67,6 +71,12 @@ export type JournalEntry =
   /** Someone wants to look at what the run made: only on request is it undone. */
   | { readonly step: "kept" };
 
+/** A program that the guest agent runs. */
+export interface GuestHook {
+  readonly argv: Argv;
+  readonly timeoutSeconds: number;
+}
+
 /** A disk that an overlay of ours was put over. */
 export interface OverlayDisk {
   readonly target: string;
@@ -96,6 +106,8 @@ const knownSteps: ReadonlySet<string> = new Set(
     "begin",
     "freeze",
     "thawed",
+    "guest-hook",
+    "guest-hook-done",
     "backup-job",
     "backup-job-ended",
     "overlay",

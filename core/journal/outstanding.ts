@@ -1,9 +1,11 @@
-import type { JournalEntry, RestoreStep } from "./journal_entry.ts";
+import type { GuestHook, JournalEntry, RestoreStep } from "./journal_entry.ts";
 
 /** What a run has begun and not undone, in no order. */
 export interface Outstanding {
   readonly begin: Extract<JournalEntry, { step: "begin" }> | undefined;
   readonly frozen: boolean;
+  /** What lets the guest's applications go on. */
+  readonly guestHook: GuestHook | undefined;
   readonly backupJob: boolean;
   readonly overlay: Extract<JournalEntry, { step: "overlay" }> | undefined;
   readonly partials: readonly string[];
@@ -21,6 +23,7 @@ export interface Outstanding {
 export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
   let begin: Outstanding["begin"];
   let frozen = false;
+  let guestHook: Outstanding["guestHook"];
   let backupJob = false;
   let overlay: Outstanding["overlay"];
   const partials = new Set<string>();
@@ -39,6 +42,12 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
       case "freeze":
       case "thawed":
         frozen = entry.step === "freeze";
+        break;
+      case "guest-hook":
+        guestHook = entry.hook;
+        break;
+      case "guest-hook-done":
+        guestHook = undefined;
         break;
       case "backup-job":
       case "backup-job-ended":
@@ -96,6 +105,7 @@ export function outstandingOf(entries: readonly JournalEntry[]): Outstanding {
   return {
     begin,
     frozen,
+    guestHook,
     backupJob,
     overlay,
     partials: [...partials],

@@ -9,8 +9,6 @@ export function snapshotCommand(
   domain: Domain,
   snapshot: {
     readonly name: string;
-    /** Freeze and thaw around it, inside libvirt. */
-    readonly quiesce: boolean;
     /** Path of the new overlay of each disk; `undefined` leaves the disk out. */
     readonly disks: readonly { readonly target: string; readonly overlay: string | undefined }[];
   },
@@ -22,7 +20,6 @@ export function snapshotCommand(
     "--disk-only",
     "--atomic",
     "--no-metadata",
-    ...(snapshot.quiesce ? ["--quiesce"] : []),
     ...snapshot.disks.map(({ target, overlay }) =>
       overlay === undefined
         ? `--diskspec=${target},snapshot=no`

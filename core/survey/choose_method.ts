@@ -58,13 +58,13 @@ export function chooseMethod(
       kind: "chosen",
       method: "snapshot",
       fallback:
-        `The guest agent does not answer (${agentProblem}): falling back to a crash-consistent snapshot`,
+        `The guest agent cannot freeze it (${agentProblem}): falling back to a crash-consistent snapshot`,
     };
   }
   return {
     kind: "none",
-    reason: `the guest agent does not answer: ${agentProblem}`,
+    reason: `the guest agent cannot freeze it: ${agentProblem}`,
     hint:
-      "Start qemu-guest-agent in the guest; or accept crash consistency with agent: fallback in vm-list.yaml",
+      "Cure that in the guest; or accept crash consistency with agent: fallback in vm-list.yaml",
   };
 }

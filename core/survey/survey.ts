@@ -36,7 +36,7 @@ export interface Survey {
   /** With its secrets. */
   readonly persistentXml: string;
   readonly disks: DiskSelection<SurveyedDisk>;
-  /** Why the guest agent does not answer; `undefined` when it does, or when the domain does not run. */
+  /** Why the guest agent cannot freeze the guest; `undefined` when it can, or when the domain does not run. */
   readonly agentProblem: string | undefined;
   /** Why a backup job that is cut off may end the domain; `undefined` when it does no harm. */
   readonly earlyClose: string | undefined;
@@ -44,7 +44,7 @@ export interface Survey {
 
 /** @throws {VmbError} `libvirt.no-domain`, `libvirt.connect` */
 export async function surveyDomain(
-  system: Pick<System, "files" | "host" | "processes">,
+  system: Pick<System, "clock" | "files" | "host" | "processes">,
   virsh: Virsh,
   entry: VmEntry,
   { scratchDir }: { readonly scratchDir: string },
@@ -70,7 +70,7 @@ export async function surveyDomain(
     state !== "running"
       ? undefined
       : description.agent
-      ? agentProblem(virsh, domain)
+      ? agentProblem({ virsh, clock: system.clock }, domain)
       : "no guest agent channel is configured",
     state === "running"
       ? earlyCloseDanger(system, virsh, { domain, liveXml: xml, targets })

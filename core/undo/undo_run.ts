@@ -1,5 +1,6 @@
 import { removeOverlays } from "./overlay.ts";
-import { ensureThawed } from "../capture/freeze_window.ts";
+import { ensureThawed } from "./thaw.ts";
+import { runHook } from "./guest_hook.ts";
 import { toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { endBackupJob } from "../libvirt/backup_job.ts";
@@ -36,7 +37,12 @@ interface UndoContext extends UndoOptions {
 type UndoStep = (context: UndoContext) => Promise<void>;
 
 /** What a backup changed in its VM. */
-const guestSteps: readonly UndoStep[] = [undoFreeze, undoBackupJob, undoOverlay];
+const guestSteps: readonly UndoStep[] = [
+  undoFreeze,
+  undoGuestHook,
+  undoBackupJob,
+  undoOverlay,
+];
 
 /** What a test restore made. */
 const testSteps: readonly UndoStep[] = [undoTestDomain, undoTestNetwork, undoTestTpm];
@@ -94,6 +100,21 @@ async function undoFreeze({ journal, report, virsh, domain, system }: UndoContex
   const gone = state === undefined || state === "shut off" || state === "crashed";
   if (!gone) await ensureThawed({ virsh, domain, system });
   await journal.write({ step: "thawed" });
+}
+
+/** Applications that wait for a freeze that is over are let go on; a guest that ended has none that wait. */
+async function undoGuestHook(context: UndoContext): Promise<void> {
+  const { journal, report, virsh, domain } = context;
+  const { guestHook, frozen } = journal.outstanding();
+  // A frozen guest runs nothing: first things first.
+  if (guestHook === undefined || frozen) return;
+  if (await domainState(virsh, domain) === "running") {
+    report({ kind: "info", text: `Running after_thaw in "${domain.name}"` });
+    const text = await runHook(context, guestHook);
+    const hint = `Look whether the applications of "${domain.name}" go on`;
+    if (text !== undefined) report({ kind: "warning", text, hint });
+  }
+  await journal.write({ step: "guest-hook-done" });
 }
 
 async function undoBackupJob(context: UndoContext): Promise<void> {

@@ -167,7 +167,7 @@ Deno.test("vmb hv backup answers bad input with one sentence and its exit code",
     await site.hypervisor.virsh(...asked).catch(() => {});
     const ended = await site.vmb("hv", "backup", guest.name);
     assertEnded(ended, 6);
-    assert.match(ended.stderr, /guest agent does not answer/i);
+    assert.match(ended.stderr, /guest agent cannot freeze it/i);
     assert.match(ended.stderr, /hint: .*agent: fallback/);
   });
   console.log(rows.join("\n"));

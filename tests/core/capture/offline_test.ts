@@ -14,7 +14,7 @@ Deno.test("captureOffline serves the images of a domain that stays off", async (
   const capture = await captureOffline(stand.context);
   try {
     assert.deepEqual([capture.method, capture.consistency], ["offline", "offline"]);
-    assert.equal(capture.frozenMs, undefined);
+    assert.equal(capture.frozen, undefined);
     const [disk] = capture.disks;
     const bytes = new Uint8Array(2 ** 20);
     await disk?.client.read(0, bytes);
@@ -81,6 +81,8 @@ async function machine(state: "running" | "shut off") {
     stagingFolder: folder.path,
     freezeTimeoutSeconds: 5,
     agentAnswers: false,
+    crashAccepted: false,
+    guestHooks: { beforeFreeze: undefined, afterThaw: undefined },
     managedSave: false,
     report: () => {},
   };

@@ -426,6 +426,7 @@ Deno.test("vmEntry gives the listed entry, or the defaults for another VM", asyn
     allowBackingChain: false,
     disks: { include: undefined, exclude: [] },
     preBackupCommands: [],
+    guestHooks: { beforeFreeze: undefined, afterThaw: undefined },
     configCapture: [],
     validate: [],
   });

@@ -17,6 +17,9 @@ vms:
     pre_backup_commands:
       - [ssh, admin@asav1, "write memory"]
       - { command: ["true"], timeout_seconds: 5 }
+    guest_hooks:
+      before_freeze: [/usr/local/sbin/db-hold, now]
+      after_thaw: { command: [/usr/local/sbin/db-go-on], timeout_seconds: 30 }
     config_capture:
       - { file: running-config.txt, command: [ssh, admin@asav1, "show running-config"] }
       - { file: b.txt, command: [b], timeout_seconds: 3600 }
@@ -42,6 +45,10 @@ vms:
       { argv: ["ssh", "admin@asav1", "write memory"], timeoutSeconds: 60 },
       { argv: ["true"], timeoutSeconds: 5 },
     ],
+    guestHooks: {
+      beforeFreeze: { argv: ["/usr/local/sbin/db-hold", "now"], timeoutSeconds: 60 },
+      afterThaw: { argv: ["/usr/local/sbin/db-go-on"], timeoutSeconds: 30 },
+    },
     configCapture: [
       {
         file: "running-config.txt",
@@ -88,7 +95,7 @@ Deno.test("loadConfiguration follows aliases and merge keys, however many VMs us
 const asList = 'Write it as a list, one item for each word: [ssh, admin@asav1, "write memory"]';
 const vmKeys =
   "name, hypervisor, method, priority, schedule, retention_weeks, agent, allow_backing_chain, disks, " +
-  "pre_backup_commands, config_capture, validate";
+  "pre_backup_commands, guest_hooks, config_capture, validate";
 const target = "A target is what libvirt calls the disk in the VM: virsh domblklist VM";
 
 /** A list of one VM, with `lines` from line 4 on. */
