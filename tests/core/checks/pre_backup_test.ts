@@ -128,7 +128,7 @@ Deno.test("preBackupChecks judges a domain by what it is and by what its images 
       { "disks": ["ok", /^vda$/], "no-overlays": ["ok", /backing chains are allowed/] },
     ],
     ["silent agent", { devices: vda, state: "running", agent: "silent" }, {
-      "vm-state": ["failed", /agent does not answer/],
+      "vm-state": ["failed", /agent cannot freeze it/],
       "guest-agent": ["failed", /not connected/],
     }],
     [

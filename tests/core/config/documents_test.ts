@@ -46,7 +46,7 @@ Deno.test("docs/02-configure.md has every key with its default, and examples tha
   }
   const confs = blocks(guide, "conf").slice(0, -1);
   const lists = blocks(guide, "yaml").slice(0, -1);
-  assert.deepEqual([confs.length, lists.length], [1, 3]);
+  assert.deepEqual([confs.length, lists.length], [1, 4]);
   for (const conf of confs) await load({ conf });
   for (const list of lists) assert.ok((await load({ list })).vms.length > 0);
 });
