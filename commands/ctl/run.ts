@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Job } from "../../core/bacula/job.ts";
 import { madeBackup } from "../../core/bacula/job_state.ts";
+import type { Inventory } from "../../core/config/inventory.ts";
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -13,16 +14,19 @@ export function runCommand(context: CommandContext) {
     examples: [
       "vmb ctl run prod-db-01",
       "vmb ctl run prod-db-01 --level incremental --wait",
+      "vmb ctl run --missed   # those that the cycle passed over; the timer does it every hour",
     ],
     exits: {
       0: "queued; with --wait: the job ended well",
       1: "failed; with --wait: the job failed or was canceled",
       3: "with --wait: the job ended with warnings, or the VM is backed up but Bacula did not record it",
+      6: "with --missed: some cannot begin yet; each is named, with the reason",
       10: "no such VM, or the Director has no job for it yet",
       11: "a job of this VM waits or runs",
     },
   })
-    .argument("<vm>", "name of the VM", vmArgument)
+    .argument("[vm]", "name of the VM", vmArgument)
+    .option("--missed", "queue all VMs whose turn has come and for which nothing began")
     .addOption(
       new Option("--level <level>", "level of the backup (default: full)").choices(
         ["full", "incremental", "differential"] as const,
@@ -35,7 +39,14 @@ export function runCommand(context: CommandContext) {
     .action(async (name, options) => {
       const { clock } = context.system;
       const { report, signal } = context;
+      if ((name === undefined) !== (options.missed === true)) {
+        throw new VmbError("Cannot tell what to run: expected the name of a VM, or --missed", {
+          code: "usage.vm",
+          exit: exitCodes.usage,
+        });
+      }
       const inventory = await inventoryOf(context, options);
+      if (name === undefined) return await runMissed(context, inventory, options);
       const { inventoryVm } = await import("../../core/config/inventory_vm.ts");
       const { queueJob, waitForJob } = await import("../../core/bacula/run_job.ts");
       const vm = inventoryVm(inventory, name);
@@ -54,6 +65,33 @@ export function runCommand(context: CommandContext) {
       context.result(options.json, { jobId: id, vm: vm.name, job }, () => ended(vm.name, job));
       assertEndedWell(vm.name, job);
     });
+}
+
+async function runMissed(
+  context: CommandContext,
+  inventory: Inventory,
+  options: { readonly consoleConfig?: string | undefined; readonly json?: true | undefined },
+): Promise<void> {
+  const { catchUp } = await import("../../core/bacula/missed.ts");
+  const { queued, left } = await catchUp(
+    // It may have to wait for daemons that are away.
+    consoleOf(context, { ...options, timeoutMs: 240_000 }),
+    inventory,
+    context.system.clock,
+  );
+  context.result(options.json, { queued, left }, () =>
+    [
+      ...queued.map(({ vm, jobId }) => `${vm}: job ${jobId} is queued`),
+      ...left.map(({ vm, because }) => `${vm}: left, for ${because}`),
+      ...(queued.length + left.length === 0 ? ["no VM was passed over"] : []),
+      "",
+    ].join("\n"));
+  if (left.length === 0) return;
+  throw new VmbError(`${left.length} VMs that the cycle passed over cannot begin yet`, {
+    code: "job.missed",
+    exit: exitCodes.problems,
+    hint: "Run: vmb ctl check; the timer tries again every hour",
+  });
 }
 
 function baculaLevel(level: "full" | "incremental" | "differential" | undefined) {

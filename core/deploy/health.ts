@@ -1,5 +1,6 @@
 import type { Bconsole } from "../bacula/bconsole.ts";
 import { givingUp } from "../bacula/bconsole.ts";
+import { missedVms } from "../bacula/missed.ts";
 import {
   type Check,
   type CheckResult,
@@ -18,6 +19,7 @@ import { type ServiceName, services } from "../podman/service.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import { apiWorks, webAnswers, webLogin } from "./bacularis_check.ts";
+import { queryCatalog } from "./catalog.ts";
 import { containerState } from "./containers.ts";
 import { type DeploySources, desiredState } from "./desired.ts";
 import { fileDaemon } from "./health_file_daemon.ts";
@@ -79,10 +81,25 @@ export function healthChecks(context: HealthContext): readonly Check[] {
       run: () => fileDaemon(system, bconsole, hypervisor),
     })),
     { name: "jobs", run: () => jobResults(system, vms) },
+    { name: "cycle", run: () => passedOver(context) },
     { name: "locks", run: () => heldLocks(system, bconsole, site) },
     { name: "drift", run: () => drift(context) },
     { name: "repository", run: () => repository(context) },
   ];
+}
+
+/** A cycle that began without some of its VMs leaves nothing else to see, before they are overdue. */
+async function passedOver(
+  { system, sources: { site }, vms }: HealthContext,
+): Promise<CheckVerdict> {
+  const missed = await missedVms(
+    (sql) => queryCatalog(system, `${sql};`),
+    { site, vms },
+    system.clock,
+  );
+  if (missed.length === 0) return passed("no VM was passed over");
+  const names = missed.map(({ vm }) => `"${vm.name}"`).join(", ");
+  return failed(`nothing began for ${names} in this cycle`, "Run: vmb ctl run --missed");
 }
 
 async function container(

@@ -1,3 +1,7 @@
+import { openBconsole } from "../../core/bacula/bconsole.ts";
+import { catchUp, type CaughtUp } from "../../core/bacula/missed.ts";
+import { systemProcesses } from "../../core/sys/process.ts";
+import { parseTexts } from "../core/bacula/inventories.ts";
 import { type BaculaSite, openBaculaSite } from "./bacula_site.ts";
 import { waitFor } from "./wait.ts";
 
@@ -29,6 +33,8 @@ export interface Cycle extends AsyncDisposable {
   forget(): Promise<void>;
   /** Rows so far. */
   rows(): Promise<readonly CycleRow[]>;
+  /** What `vmb ctl run --missed` does, ten minutes after the start. */
+  catchUp(): Promise<CaughtUp>;
   /** Waits until the cycle is over: nothing waits or runs, `settledMs` long. */
   over(options?: { readonly deadlineMs?: number }): Promise<number>;
 }
@@ -123,6 +129,16 @@ export async function openCycle(
           status,
         };
       });
+    },
+    async catchUp() {
+      const [site_, list_] = await Promise.all(
+        ["site", "vm-list"].map((name) => Deno.readTextFile(`${site.repository}/${name}.yaml`)),
+      );
+      const inventory = await parseTexts({ site: site_ ?? "", list: list_ ?? "" });
+      const argv = [`${site.bin}/bconsole`, "-n", "-c", site.consoleConfig] as const;
+      const bconsole = openBconsole({ processes: systemProcesses, argv });
+      const now = new Date(Math.max(Date.now(), start.getTime() + 600_000));
+      return await catchUp(bconsole, inventory, { now: () => now });
     },
     async over({ deadlineMs = 7_200_000 } = {}) {
       await waitFor(() => Promise.resolve(Date.now() > start.getTime() + 15_000 || undefined), {

@@ -8,6 +8,8 @@ export interface CycleFault {
   readonly before?: (cycle: Cycle) => Promise<void>;
   /** After it has begun; the fault is as at three in the morning: nobody mends it, but where `what` says so. */
   readonly during?: (cycle: Cycle) => Promise<void>;
+  /** Takes the fault away, so that what was passed over can run. */
+  readonly mend?: (cycle: Cycle) => Promise<void>;
 }
 
 /** All that a cycle was tried with; each holds as little as it can. */
@@ -40,6 +42,7 @@ export const cycleFaults: Readonly<Record<string, CycleFault>> = {
   storageDown: {
     what: "the Storage Daemon is down",
     before: ({ site }) => site.storageDaemon.end("SIGKILL"),
+    mend: ({ site }) => Promise.resolve(site.storageDaemon.start()),
   },
   storageHung: {
     what: "the Storage Daemon hangs",
@@ -55,6 +58,7 @@ export const cycleFaults: Readonly<Record<string, CycleFault>> = {
   client: {
     what: "hv1 is down",
     before: ({ site }) => site.fileDaemon.end("SIGKILL"),
+    mend: ({ site }) => Promise.resolve(site.fileDaemon.start()),
   },
   clientHung: {
     what: "the File Daemon of hv1 hangs",
@@ -68,6 +72,7 @@ export const cycleFaults: Readonly<Record<string, CycleFault>> = {
       await pause(90_000);
       await cycle.site.database.start();
     },
+    mend: () => pause(0),
   },
   catalogAtStart: {
     what: "the catalog is down when the cycle begins, and for 90 s",
@@ -76,6 +81,7 @@ export const cycleFaults: Readonly<Record<string, CycleFault>> = {
       await pause(cycle.start.getTime() + 90_000 - Date.now());
       await cycle.site.database.start();
     },
+    mend: () => pause(60_000),
   },
   connections: {
     what: "the catalog is out of connections when the cycle begins, and for 90 s",
@@ -92,6 +98,7 @@ export const cycleFaults: Readonly<Record<string, CycleFault>> = {
       }
       await pause(3000);
     },
+    mend: ({ start }) => pause(start.getTime() + 100_000 - Date.now()),
   },
 };
 

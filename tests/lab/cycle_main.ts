@@ -27,7 +27,14 @@ async function runFault(name: string): Promise<string> {
   try {
     await fault.before?.(cycle);
     const [seconds] = await Promise.all([cycle.over(), fault.during?.(cycle)]);
-    return report(`${name}: ${fault.what}`, await cycle.rows(), seconds);
+    const told = report(`${name}: ${fault.what}`, await cycle.rows(), seconds);
+    if (fault.mend === undefined) return told;
+    await fault.mend(cycle);
+    // What the timer does every hour.
+    const { queued, left } = await cycle.catchUp();
+    await Promise.all(queued.map(({ jobId }) => cycle.site.ended(jobId, 600_000)));
+    return `${told}\n${report("  mended, then run --missed", await cycle.rows(), 0)}` +
+      left.map(({ vm, because }) => `\n  ${vm}: left, for ${because}`).join("");
   } finally {
     // That of a fault with a file system of its own.
     await runOk(systemProcesses, ["umount", "--lazy", "--quiet", cycle.archive]).catch(() => {});

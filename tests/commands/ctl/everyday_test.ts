@@ -109,6 +109,17 @@ Deno.test("vmb ctl run --wait ends as the job ended, and tells its messages", as
   assert.deepEqual([ended.code, JSON.parse(ended.out).job.result], [3, "warnings"]);
 });
 
+Deno.test("vmb ctl run --missed queues what the cycle passed over, and names what cannot begin", async () => {
+  const none = { "status storage=vmb-file": "Failed to connect to Storage vmb-file." };
+  await using control = await openControl({ answers: none });
+  for (const args of [["run"], ["run", "web", "--missed"]]) {
+    const ended = await control.run("ctl", ...args);
+    assert.equal(ended.code, 2);
+    assert.match(ended.err, /expected the name of a VM, or --missed/);
+  }
+  assert.equal(control.said.length, 0);
+});
+
 Deno.test("vmb ctl run queues nothing for a VM that is unknown, not deployed, or at work", async () => {
   await using control = await openControl();
   const cases = [

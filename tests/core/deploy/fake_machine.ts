@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { vmJobName } from "../../../core/bacula/names.ts";
 import { secretRecipes } from "../../../core/podman/secret_recipe.ts";
 import { type ServiceName, services } from "../../../core/podman/service.ts";
 import type { Machine } from "../../../core/deploy/places.ts";
@@ -16,6 +17,10 @@ export interface Started {
   readonly secrets: Readonly<Record<string, string>>;
   config: string;
 }
+
+/** What the catalog has of a cycle in which nothing was passed over, on whatever day a test runs. */
+const begunJobs = ["prod-db-01", "asav1", 'wiki "old" $x 100% ü', "archive"]
+  .map((vm) => `${vmJobName(vm)}|1|t`).join("\n");
 
 /** A job that the Director has at hand; the letter is Bacula's: R runs, A is canceled. */
 export interface FakeJob {
@@ -287,6 +292,7 @@ export async function openFakeMachine(): Promise<FakeMachine> {
       }
       const { version } = fake.database;
       if (stdin.includes("to_regclass")) return { stdout: version === undefined ? "" : "version" };
+      if (stdin.includes("GROUP BY J.Name")) return { stdout: begunJobs };
       return { stdout: stdin.includes("json_agg") ? "[]" : `${version ?? ""}` };
     }
     if (program === "pg_restore") {
