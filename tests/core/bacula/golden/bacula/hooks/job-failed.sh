@@ -1,23 +1,15 @@
 #!/bin/sh
-# Notes a job that failed where vmb ctl check finds it, and tells Slack; the Director runs this.
+# Notes a job that failed where vmb ctl check finds it, and where vmb ctl tell does, which tells Slack; the Director
+# runs this. Nothing here waits for a network: the Director starts no job before it has ended.
 # Usage: job-failed.sh FOLDER WEBHOOK_FILE JOB JOBID CLIENT STATUS
 set -eu
-folder=$1 webhook=$2 job=$3 id=$4 client=$5 status=$6
+folder=$1 job=$3 id=$4 client=$5 status=$6
 
-mkdir -p "$folder"
+mkdir -p "$folder/untold"
 printf '{"jobId":%s,"job":"%s","client":"%s","status":"%s"}\n' "$id" "$job" "$client" "$status" \
   >"$folder/.$id.new"
+cp "$folder/.$id.new" "$folder/.$id.untold"
 mv "$folder/.$id.new" "$folder/$id.json"
+mv "$folder/.$id.untold" "$folder/untold/$id.json"
 # Nobody asks for notes older than a quarter; that they go is worth no failure.
 find "$folder" -type f -name '*[0-9].json' -mtime +90 -exec rm -f {} + 2>/dev/null || :
-
-[ -n "$(cat "$webhook" 2>/dev/null)" ] || exit 0
-if ! command -v curl >/dev/null; then
-  echo "Slack is not told: there is no curl beside the Director"
-  exit 0
-fi
-text="Bacula job $job on $client ended with: $status. Its log: vmb ctl log $id"
-# The address is a secret, and arguments are seen by everyone on the machine.
-printf 'url = "%s"\n' "$(cat "$webhook")" |
-  curl --config - --silent --show-error --fail --max-time 30 --output /dev/null \
-    --header 'Content-Type: application/json' --data "{\"text\":\"$text\"}"
