@@ -3,6 +3,7 @@ import type { Site } from "../config/site.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { type Mount, mountOf } from "../repository/mount.ts";
 import { runOk } from "../sys/process.ts";
+import { bacularisImage, postgresMajor } from "../podman/image.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { ControlPlaces, Machine } from "./places.ts";
 import { shareTimeoutMs } from "./plan.ts";
@@ -53,6 +54,7 @@ export function preflightChecks(
     },
     { name: "systemd", run: () => systemd(machine, places) },
     { name: "ports", run: () => ports(machine, site, places) },
+    { name: "images", run: () => images(site) },
     { name: "share", run: () => share(machine, site) },
     {
       name: "disk",
@@ -152,6 +154,16 @@ async function systemd(machine: Machine, places: ControlPlaces): Promise<CheckVe
   return linger.stdout.trim() === "yes" ? passed(`${state}, with lingering`) : failed(
     "without lingering, the containers end when their user logs out",
     "Run: loginctl enable-linger",
+  );
+}
+
+/** pg_dump dumps no server that is newer than itself: the dump after each cycle would fail. */
+function images({ images: { postgres, director } }: Site): CheckVerdict {
+  const server = postgresMajor(postgres);
+  const { postgresClient } = bacularisImage(director);
+  return server <= postgresClient ? passed(`PostgreSQL ${server}`) : failed(
+    `PostgreSQL ${server}: the Director's image has pg_dump ${postgresClient}, which cannot dump it`,
+    `Set images.postgres of site.yaml to postgres:${postgresClient}`,
   );
 }
 

@@ -10,15 +10,17 @@ export interface BacularisImage {
   readonly serverBlocks: string;
   /** Where the image declares a volume for the PostgreSQL that it brings along. */
   readonly postgresFolder: string;
+  /** Major version of the pg_dump and psql that it brings along. */
+  readonly postgresClient: number;
   /** The user that PHP runs as, where the distribution fixes it. */
   readonly webUser: { readonly uid: number; readonly gid: number } | undefined;
 }
 
 /** The PHP of each Debian release is part of the name of its socket. */
-const phpVersions: ReadonlyMap<string, string> = new Map([
-  ["trixie", "8.4"],
-  ["bookworm", "8.2"],
-  ["bullseye", "7.4"],
+const releases: ReadonlyMap<string, { readonly php: string; readonly postgres: number }> = new Map([
+  ["trixie", { php: "8.4", postgres: 17 }],
+  ["bookworm", { php: "8.2", postgres: 15 }],
+  ["bullseye", { php: "7.4", postgres: 13 }],
 ]);
 
 const reference =
@@ -58,22 +60,24 @@ export function bacularisImage(image: string): BacularisImage {
       phpSocket: "/var/run/php-fpm.sock",
       serverBlocks: "/etc/nginx/http.d",
       postgresFolder: "/var/lib/postgresql/data",
+      postgresClient: 17,
       // Alpine gives out the numbers in the order in which packages are installed.
       webUser: undefined,
     };
   }
-  const php = phpVersions.get(variant);
-  if (php === undefined) {
+  const release = releases.get(variant);
+  if (release === undefined) {
     throw new ConfigError(
       `Cannot tell the distribution of the image ${quoted(image)} from its tag`,
-      { hint: `Use a tag that ends with -alpine or -${[...phpVersions.keys()].join(", -")}` },
+      { hint: `Use a tag that ends with -alpine or -${[...releases.keys()].join(", -")}` },
     );
   }
   return {
     family: "debian",
-    phpSocket: `/var/run/php/php${php}-fpm.sock`,
+    phpSocket: `/var/run/php/php${release.php}-fpm.sock`,
     serverBlocks: "/etc/nginx/sites-enabled",
     postgresFolder: "/var/lib/postgresql",
+    postgresClient: release.postgres,
     webUser: { uid: 33, gid: 33 },
   };
 }
@@ -85,6 +89,15 @@ export function bacularisImage(image: string): BacularisImage {
  * @throws {ConfigError} for a tag that does not begin with a version
  */
 export function postgresVolume(image: string): string {
+  return postgresMajor(image) >= 18 ? "/var/lib/postgresql" : "/var/lib/postgresql/data";
+}
+
+/**
+ * Returns the major version of an official image of PostgreSQL.
+ *
+ * @throws {ConfigError} for a tag that does not begin with a version
+ */
+export function postgresMajor(image: string): number {
   const major = /^\d+/.exec(imageTag(image))?.[0];
   if (major === undefined) {
     throw new ConfigError(
@@ -92,5 +105,5 @@ export function postgresVolume(image: string): string {
       { hint: "Use a tag that begins with the version, as postgres:17.6" },
     );
   }
-  return Number(major) >= 18 ? "/var/lib/postgresql" : "/var/lib/postgresql/data";
+  return Number(major);
 }

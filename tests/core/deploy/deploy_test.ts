@@ -229,6 +229,16 @@ Deno.test("deploy refuses a port that another program listens on", async () => {
   assert.equal((await deployTo(fake)).kind, "nothing");
 });
 
+Deno.test("deploy refuses a PostgreSQL that the Director's pg_dump cannot dump", async () => {
+  await using fake = await openFakeMachine();
+  await writeRepository(fake);
+  await edit(fake, "site.yaml", "postgres:17.6", "postgres:18.1");
+  await assert.rejects(
+    deployTo(fake),
+    /images: PostgreSQL 18: the Director's image has pg_dump 17/,
+  );
+});
+
 Deno.test("deploy that failed its smoke test is not done: the next one tries it again", async () => {
   await using fake = await openFakeMachine();
   await writeRepository(fake);

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError } from "../../../core/error.ts";
-import { bacularisImage, imageTag, postgresVolume } from "../../../core/podman/image.ts";
+import {
+  bacularisImage,
+  imageTag,
+  postgresMajor,
+  postgresVolume,
+} from "../../../core/podman/image.ts";
 
 const digest = `@sha256:${"0".repeat(64)}`;
 
@@ -49,6 +54,14 @@ Deno.test("bacularisImage tells the families of images apart by their tags", () 
 Deno.test("bacularisImage refuses a tag that names no distribution", () => {
   assert.throws(() => bacularisImage("bacularis/bacularis-web:6.4.0"), ConfigError);
   assert.throws(() => bacularisImage("bacularis/bacularis-web:constructor"), ConfigError);
+});
+
+Deno.test("bacularisImage knows the pg_dump of each family, and postgresMajor the server", () => {
+  const client = (variant: string) => bacularisImage(`a/b:6.4.0-${variant}`).postgresClient;
+  assert.deepEqual(["alpine", "trixie", "bookworm", "bullseye"].map(client), [17, 17, 15, 13]);
+  assert.deepEqual(["postgres:17.6", "postgres:18-alpine", "x/postgres:9.6"].map(postgresMajor), [
+    ...[17, 18, 9],
+  ]);
 });
 
 Deno.test("postgresVolume knows that version 18 moved the data", () => {

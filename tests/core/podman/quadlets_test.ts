@@ -95,6 +95,8 @@ Deno.test("renderQuadlets gives no container a privilege or a place to write but
     assert.deepEqual(valuesOf(tree, path, "DropCapability"), ["all"], name);
     assert.deepEqual(valuesOf(tree, path, "AddCapability"), [capabilities[name]], name);
     assert.deepEqual(valuesOf(tree, path, "ReadOnly"), ["true"], name);
+    // Of several, quadlet takes the last.
+    assert.ok(valuesOf(tree, path, "Exec").length <= 1, name);
     assert.deepEqual(valuesOf(tree, path, "NoNewPrivileges"), ["true"], name);
   }
 });
