@@ -24,7 +24,7 @@ export async function openSshDoor(vmb: string): Promise<SshDoor> {
   await Deno.writeTextFile(
     forced,
     `#!/bin/sh
-exec sh -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed "s|'/usr/local/bin/vmb'|'${vmb}'|")"
+exec sh -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed 's|/usr/local/bin/vmb|${vmb}|')"
 `,
     { mode: 0o755 },
   );
