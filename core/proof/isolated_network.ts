@@ -63,26 +63,6 @@ export async function makeIsolatedNetwork(
   }
 }
 
-/** Removes network and rules; both may be gone already. */
-export async function removeIsolatedNetwork(
-  { processes }: Pick<System, "processes">,
-  virsh: Virsh,
-  { name, table }: { readonly name: string; readonly table: string },
-): Promise<void> {
-  const listed = await virsh.run(["net-list", "--all", "--name"]);
-  if (listed.split("\n").some((line) => line.trim() === name)) {
-    await virsh.run(["net-destroy", name]);
-  }
-  const tables = await processes.run(["nft", "list", "tables", "inet"]).catch((error) => {
-    // Without the program there are no rules of ours.
-    if (error instanceof VmbError && error.code === "process.missing") return undefined;
-    throw error;
-  });
-  if (tables?.stdout.split("\n").includes(`table inet ${table}`)) {
-    await runOk(processes, ["nft", "delete", "table", "inet", table]);
-  }
-}
-
 /** Names of tables have no dash. */
 function tableOf(network: string): string {
   return network.replaceAll("-", "_");

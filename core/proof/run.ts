@@ -18,11 +18,11 @@ import { makeIsolatedNetwork } from "./isolated_network.ts";
 import { launchCopy } from "./launch.ts";
 import type { Proof } from "./proof.ts";
 import { type Evidence, proofsFolder, storeProof } from "./proofs.ts";
+import { destroyTestDomain } from "../undo/test_domain.ts";
 import { testRunPrefix } from "./run_name.ts";
 import { screenshotName } from "./screenshot.ts";
 import { stageCompanions, stageDisks } from "./stage.ts";
 import { stepOk, Steps } from "./steps.ts";
-import { destroyTestDomain } from "./test_domain.ts";
 
 export interface ProofOptions {
   readonly system: System;

@@ -1,6 +1,4 @@
 import { VmbError } from "../error.ts";
-import { type Domain, domainState } from "../libvirt/domain.ts";
-import type { Virsh } from "../libvirt/virsh.ts";
 import { child, parseDomain } from "../libvirt/xml_element.ts";
 import { readForeignDomain } from "../restore/definition/foreign_domain.ts";
 import { guestMemory } from "../restore/definition/guest_memory.ts";
@@ -146,19 +144,4 @@ function withUuid(kept: Kept, uuid: string): Kept {
 
 function first(kept: Kept, name: string): Kept | undefined {
   return kept.children.find((each) => each.name === name);
-}
-
-/**
- * Ends a test copy; it is transient, so that libvirt forgets it then.
- *
- * @returns whether it was there
- */
-export async function destroyTestDomain(virsh: Virsh, domain: Domain): Promise<boolean> {
-  if (await domainState(virsh, domain) === undefined) return false;
-  const done = await virsh.attempt(["destroy", domain.uuid], { timeoutMs: 120_000 });
-  if (done.code === 0) return true;
-  // It may have ended by itself meanwhile.
-  if (await domainState(virsh, domain) === undefined) return true;
-  await virsh.run(["destroy", domain.uuid], { timeoutMs: 120_000 });
-  return true;
 }

@@ -1,4 +1,4 @@
-import type { RunFolders } from "../run/folders.ts";
+import type { RunFolders } from "../journal/folders.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";

@@ -6,7 +6,7 @@ import { backupId } from "../repository/layout.ts";
 import type { Files } from "../sys/files.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
-import { type RunFolders, runFolders } from "./folders.ts";
+import { type RunFolders, runFolders } from "../journal/folders.ts";
 import { openRunLog, type RunLog } from "./log.ts";
 import { type Phases, startPhases } from "./phases.ts";
 

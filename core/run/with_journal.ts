@@ -3,7 +3,7 @@ import { beginJournal, type Journal } from "../journal/journal.ts";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import { undoRun } from "../undo/undo_run.ts";
-import { makeRunFolders } from "./folders.ts";
+import { makeRunFolders } from "../journal/folders.ts";
 import type { Run } from "./open_run.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { type ExportServer, serveImages } from "../image/export_server.ts";
-import { makeRunFolders } from "../run/folders.ts";
+import { makeRunFolders } from "../journal/folders.ts";
 import { VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { blockJob } from "../libvirt/block_job.ts";
