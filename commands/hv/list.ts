@@ -32,11 +32,12 @@ export function listCommand(context: CommandContext) {
       context.result(
         json,
         {
-          backups: backups.map(({ address, folder, manifest, problem }, index) => ({
+          backups: backups.map(({ address, folder, state, manifest, problem }, index) => ({
             vm: address.vm,
             hypervisor: address.hypervisor,
             id: address.id,
             folder,
+            state,
             problem: problem ?? null,
             manifest: manifest ?? null,
             proof: proofs[index] ?? null,
@@ -46,13 +47,18 @@ export function listCommand(context: CommandContext) {
           table([
             ["VM", "ID", "HYPERVISOR", "LEVEL", "METHOD", "CONSISTENCY", "SIZE", "STATE", "PROOF"],
             ...backups.map((backup, index) => row(backup, proofs[index])),
-          ]),
+          ]) + backups.map(reasonOf).join(""),
       );
     });
 }
 
+/** Why nothing is known of a backup: it must not be met only when it is needed. */
+function reasonOf({ address, state, problem }: StoredBackup): string {
+  return state === "readable" ? "" : `\n${address.vm} ${address.id} is ${state}: ${problem}\n`;
+}
+
 function row(
-  { address, manifest, problem }: StoredBackup,
+  { address, manifest, state }: StoredBackup,
   proof: Proof | undefined,
 ): readonly string[] {
   return [
@@ -63,7 +69,7 @@ function row(
     manifest?.method ?? "-",
     manifest?.consistency ?? "-",
     manifest ? formatBytes(manifest.bytesWritten) : "-",
-    problem !== undefined ? "unreadable" : manifest?.readBack ? "read back" : "not read back",
+    state !== "readable" ? state : manifest?.readBack ? "read back" : "not read back",
     proof ? `${proof.verdict} ${proof.startedAt.slice(0, 10)}` : "-",
   ];
 }

@@ -1,8 +1,7 @@
-import { VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
 import { formatDuration } from "../../core/format/duration.ts";
 import type { StoredProof } from "../../core/proof/proofs.ts";
-import type { Manifest } from "../../core/repository/manifest.ts";
+import { imageOf, type Manifest } from "../../core/repository/manifest.ts";
 import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
 import type { CommandContext } from "../context.ts";
@@ -13,14 +12,14 @@ export function showCommand(context: CommandContext) {
   return newCommand("show", {
     summary: "Show all that is known of one backup",
     examples: ["vmb hv show prod-db-01", "vmb hv show prod-db-01 2026-11-21-120000 --json"],
-    exits: { 10: "no such VM or backup" },
+    exits: { 6: "its manifest cannot be read", 10: "no such VM or backup" },
   })
     .argument("<vm>", "name of the VM", vmArgument)
     .argument("[id]", "id of the backup, or latest", "latest")
     .option("--json", "print it as JSON")
     .action(async (vm, id, { json }) => {
       const { settings } = await context.configuration();
-      const { findBackup } = await import("../../core/repository/backups.ts");
+      const { findBackup, usable } = await import("../../core/repository/backups.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       await shareMount(context.system, settings);
       const share = shareFiles(
@@ -28,15 +27,8 @@ export function showCommand(context: CommandContext) {
         settings.backupRoot,
         settings.shareTimeoutSeconds * 1000,
       );
-      const { address, folder, manifest, problem } = await findBackup(
-        share,
-        settings.backupRoot,
-        vm,
-        id,
-      );
-      if (manifest === undefined) {
-        throw new VmbError(problem ?? "", { code: "repository.manifest" });
-      }
+      const found = await findBackup(share, settings.backupRoot, vm, id);
+      const { address, folder, manifest } = usable(found, "list");
       const { listProofs } = await import("../../core/proof/proofs.ts");
       const proofs = await listProofs(share, address);
       context.result(
@@ -89,7 +81,7 @@ function showManifest(folder: string, manifest: Manifest): string {
       disk.target,
       disk.source,
       formatBytes(disk.virtualSize),
-      formatBytes(disk.fileSize),
+      formatBytes(imageOf(manifest, disk).size),
       disk.contentDigest.slice(0, 16),
     ]),
   ]);

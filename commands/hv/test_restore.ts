@@ -59,11 +59,13 @@ export function testRestoreCommand(context: CommandContext) {
       const { system, signal, report, version } = context;
       const [
         { proveBackup, verdictError },
+        { findBackup, isUnusable },
         { leaveFileDaemon },
         { shareFreeBytes, shareMount },
         { shareFiles },
       ] = await Promise.all([
         import("../../core/proof/run.ts"),
+        import("../../core/repository/backups.ts"),
         import("../../core/run/own_scope.ts"),
         import("../../core/repository/share.ts"),
         import("../../core/sys/share_files.ts"),
@@ -80,12 +82,19 @@ export function testRestoreCommand(context: CommandContext) {
         const found = await candidates(share, settings.backupRoot, configuration.vms);
         backups.push(...found.slice(0, options.random ? 1 : undefined).map(({ backup }) => backup));
       } else {
-        const { findBackup } = await import("../../core/repository/backups.ts");
         backups.push(await findBackup(share, settings.backupRoot, vm ?? "", id));
       }
       const outcomes: ProofOutcome[] = [];
+      const unusable: VmbError[] = [];
+      // One VM whose last backup cannot be used must not keep the others from their proof.
+      const noteUnusable = (error: unknown) => {
+        if (!isUnusable(error)) throw error;
+        unusable.push(error);
+        report({ kind: "error", text: error.message, hint: error.hint });
+        return undefined;
+      };
       for (const backup of backups) {
-        const outcome = await proveBackup(
+        const proving = proveBackup(
           {
             network,
             keep: options.keep === true,
@@ -98,6 +107,8 @@ export function testRestoreCommand(context: CommandContext) {
             since: outcomes.length === 0 ? since : system.clock.monotonic(),
           },
         );
+        const outcome = await (many ? proving.catch(noteUnusable) : proving);
+        if (outcome === undefined) continue;
         outcomes.push(outcome);
         if (!options.json) context.result(false, outcome, () => showProof(outcome));
       }
@@ -106,7 +117,8 @@ export function testRestoreCommand(context: CommandContext) {
       }
       // The worst verdict decides.
       const errors = outcomes.map(({ proof }) => verdictError(proof)).filter((error) => error);
-      const worst = errors.find((error) => error?.exit === exitCodes.problems) ?? errors[0];
+      const worst = errors.find((error) => error?.exit === exitCodes.problems) ??
+        unusable[0] ?? errors[0];
       if (worst) throw worst;
     });
 }

@@ -14,7 +14,10 @@ export function verifyCommand(context: CommandContext) {
       "vmb hv verify prod-db-01 2026-11-21-120000",
       "vmb hv verify --all --json",
     ],
-    exits: { 6: "a file is missing or was changed", 10: "no such VM or backup" },
+    exits: {
+      6: "a file is missing or was changed, or a newer vmb made the backup",
+      10: "no such VM or backup",
+    },
   })
     .argument("[vm]", "name of the VM", vmArgument)
     .argument("[id]", "id of the backup, or latest", "latest")
@@ -56,9 +59,13 @@ export function verifyCommand(context: CommandContext) {
     });
 }
 
-function showVerification({ vm, id, ok, files, bytes, problems }: Verification): string {
+function showVerification(
+  { vm, id, ok, newer, files, bytes, problems }: Verification,
+): string {
   return [
-    `${vm} ${id}: ${ok ? "ok" : "FAILED"}, ${files} files, ${formatBytes(bytes)}`,
+    `${vm} ${id}: ${ok ? "ok" : newer ? "not verified" : "FAILED"}, ${files} files, ${
+      formatBytes(bytes)
+    }`,
     ...problems.map((problem) => `  ${problem}`),
     "",
   ].join("\n");

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { toVmbError } from "../error.ts";
+import { quoted } from "../format/quoted.ts";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
-import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import { packTpmState, tpmStateFolder } from "../libvirt/tpm_state.ts";
 import type { System } from "../sys/system.ts";
 
 /** A small file of a domain beside its disks: the UEFI variable store, the state of a TPM. */
@@ -17,7 +19,6 @@ export interface CompanionOptions {
   readonly domain: Domain;
   readonly description: DomainDescription;
   readonly libvirtUri: string;
-  readonly stagingFolder: string;
 }
 
 /**
@@ -81,31 +82,28 @@ async function readCompanions(options: CompanionOptions): Promise<readonly (Comp
       found.push(`UEFI variable store "${path}" cannot be read: ${String(error)}`);
     }
   }
-  if (description.tpm?.backend === "emulator") found.push(await readTpm(options));
+  if (description.tpm?.backend === "emulator") found.push(...await readTpm(options));
   return found;
 }
 
-async function readTpm(options: CompanionOptions): Promise<Companion | string> {
-  const { system, domain, stagingFolder } = options;
+async function readTpm(options: CompanionOptions): Promise<readonly (Companion | string)[]> {
+  const { system, domain } = options;
   const folder = options.description.tpm?.source ??
     tpmStateFolder(system.host, options.libvirtUri, domain.uuid);
-  if (await system.files.inspect(folder) === undefined) {
-    return `TPM state "${folder}" is missing: the VM was never started, or it lies elsewhere`;
+  try {
+    const packed = await packTpmState(system.files, folder);
+    if (packed === undefined) {
+      return [`TPM state "${folder}" is missing: the VM was never started, or it lies elsewhere`];
+    }
+    const { archive, strange } = packed;
+    const names = strange.map((path) => quoted(path)).join(", ");
+    return [
+      { role: "tpm", name: `${domain.name}-tpm.tar`, content: archive },
+      ...(names === "" ? [] : [`TPM state "${folder}" holds what is no state: ${names}`]),
+    ];
+  } catch (error) {
+    return [`TPM state "${folder}" cannot be read: ${toVmbError(error).message}`];
   }
-  const archive = `${stagingFolder}/tpm.tar`;
-  const done = await system.processes.run([
-    "tar",
-    "--create",
-    "--sort=name",
-    "--numeric-owner",
-    `--file=${archive}`,
-    `--directory=${folder}`,
-    ".",
-  ]);
-  // Status 1: a file changed while it was read (tar manual, "Return Values"); the next read will tell.
-  if (done.code > 1) return `TPM state "${folder}" cannot be read: ${done.stderr.trim()}`;
-  const content = await system.files.read(archive);
-  return { role: "tpm", name: `${domain.name}-tpm.tar`, content };
 }
 
 function nameOf(companion: Companion | string): string {

@@ -103,7 +103,6 @@ const stallFactor = 10;
  * Without a read-back only an image whose SHA-256 was not made on the way is read, from the cache: one whose
  * first cluster was replaced at the end.
  *
- * @returns SHA-256 of each image by disk target
  * @throws {VmbError} `backup.read-back` when the share does not give back what was sent
  */
 export async function readBackImages(
@@ -111,9 +110,8 @@ export async function readBackImages(
   partial: Pick<PartialBackup, "folder" | "note">,
   copies: readonly NamedCopy[],
   behind: ImagesReadBack,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<void> {
   const { request, entry, phases } = context;
-  const digests = new Map<string, string>();
   phases.begin(
     request.readBack ? "read-back" : "digest",
     request.readBack ? "Reading back what was written" : "Completing checksums",
@@ -126,7 +124,6 @@ export async function readBackImages(
       request.readBack || sent === undefined ? readImage(name, copy, behind) : sent,
       request.readBack ? readMap(context, partial.folder, mapName, copy) : undefined,
     ]);
-    digests.set(copy.target, sha256);
     partial.note({ name, role: "disk", size: fileSize, sha256 });
     partial.note({
       name: mapName,
@@ -135,19 +132,16 @@ export async function readBackImages(
       sha256: copy.blockMapSha256,
     });
   }
-  return digests;
 }
 
 export function manifestDisks(
   { entry, settings }: Pick<BackupContext, "entry" | "settings">,
   survey: Survey,
   copies: readonly NamedCopy[],
-  digests: ReadonlyMap<string, string>,
 ): ManifestDisk[] {
   return copies.map((copy) => {
     const disk = survey.disks.chosen.find(({ target }) => target === copy.target);
-    const sha256 = digests.get(copy.target);
-    if (disk?.source === undefined || sha256 === undefined) {
+    if (disk?.source === undefined) {
       throw new Error(`disk ${copy.target} was copied, and is not among those chosen`);
     }
     return {
@@ -158,8 +152,6 @@ export function manifestDisks(
       source: disk.source,
       virtualSize: copy.virtualSize,
       file: imageName(entry.name, copy.target),
-      fileSize: copy.fileSize,
-      sha256,
       compression: settings.compression,
       readBytes: copy.readBytes,
       storedBytes: copy.storedBytes,

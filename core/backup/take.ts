@@ -12,7 +12,8 @@ import type { Journal } from "../journal/journal.ts";
 import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
 import { type BackupAddress, logName } from "../repository/layout.ts";
-import type { Manifest } from "../repository/manifest.ts";
+import { type Manifest, schemaVersion } from "../repository/manifest.ts";
+import { needsOf } from "../repository/needs.ts";
 import { beginPartial, type PartialBackup } from "../repository/partial.ts";
 import { type Companion, readAround } from "./companions.ts";
 import type { BackupContext } from "./context.ts";
@@ -79,7 +80,6 @@ export async function takeBackup(
       domain,
       description,
       libvirtUri: settings.libvirtUri,
-      stagingFolder: folders.stagingFolder,
     },
     () => startCapture(choice.method, captureContext),
   );
@@ -116,11 +116,11 @@ export async function takeBackup(
   phases.begin("release", `Releasing "${entry.name}"`);
   await capture.release();
 
-  const images = await readBackImages(context, partial, copies, behind);
+  await readBackImages(context, partial, copies, behind);
   phases.begin("publish", "Publishing");
   await addCompanions(partial, companions);
   await partial.add(logName, "log", context.log.text());
-  const manifest = await describe(context, { survey, capture, copies, partial, images });
+  const manifest = await describe(context, { survey, capture, copies, partial });
   const folder = await partial.publish(manifest);
 
   phases.begin("post-checks", "Checking the VM and the backup");
@@ -188,18 +188,19 @@ async function addCompanions(
 
 async function describe(
   context: BackupContext,
-  { survey, capture, copies, partial, images }: {
+  { survey, capture, copies, partial }: {
     readonly survey: Survey;
     readonly capture: Capture;
     readonly copies: readonly NamedCopy[];
     readonly partial: PartialBackup;
-    readonly images: ReadonlyMap<string, string>;
   },
 ): Promise<Manifest> {
   const { entry, request, settings, system, phases, log } = context;
   const files = partial.files();
+  const disks = manifestDisks(context, survey, copies);
   return {
-    schemaVersion: 1,
+    schemaVersion,
+    needs: needsOf(disks),
     id: context.id,
     vm: { name: entry.name, uuid: survey.domain.uuid },
     hypervisor: settings.hypervisorName,
@@ -216,7 +217,7 @@ async function describe(
     frozenMs: capture.frozen?.atMostMs ?? null,
     autostart: survey.info.autostart,
     baculaJobId: request.baculaJobId ?? null,
-    disks: manifestDisks(context, survey, copies, images),
+    disks,
     skippedDisks: survey.disks.skipped.map(({ disk, reason }) => ({
       target: disk.target,
       device: disk.device,

@@ -9,8 +9,10 @@ const longestName = 150;
  * slash, backslash, control character, line separator, bidirectional mark or space around it. Spaces
  * inside, quotes, `$`, `%` and letters of any script are allowed. Such a name stands unescaped in a
  * listing of sha256sum.
+ *
+ * @param longest bytes; a file name is made of a safe name and a suffix
  */
-export function nameFault(name: string): string | undefined {
+export function nameFault(name: string, longest = longestName): string | undefined {
   if (name === "") return "it is empty";
   if (!name.isWellFormed()) return "it is not valid Unicode";
   if (name.startsWith(".") || name.startsWith("-")) return `it starts with "${name[0]}"`;
@@ -24,7 +26,7 @@ export function nameFault(name: string): string | undefined {
   if (name !== name.trim()) return "it starts or ends with a space";
   if (name !== name.normalize("NFC")) return "it is not in Unicode normal form C";
   const bytes = new TextEncoder().encode(name).length;
-  if (bytes > longestName) return `it has ${bytes} bytes, at most ${longestName} are allowed`;
+  if (bytes > longest) return `it has ${bytes} bytes, at most ${longest} are allowed`;
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import { listBackups, type StoredBackup } from "../repository/backups.ts";
 import type { Files } from "../sys/files.ts";
 import { lastProof } from "./proofs.ts";
 
-/** The last backup of a VM, and when one of its backups was last test-restored. */
+/** The last backup of a VM, which may be unreadable, and when one of its backups was last test-restored. */
 export interface Candidate {
   readonly backup: StoredBackup;
   /** ISO time; `undefined` when it never was. */
@@ -12,7 +12,7 @@ export interface Candidate {
 }
 
 /**
- * The VMs of vm-list.yaml that have a backup which can be read, the one first whose last test restore is the
+ * The VMs of vm-list.yaml that have a backup, the one first whose last test restore is the
  * longest ago, whatever its verdict. Without a list, all VMs on the share.
  *
  * @throws {VmbError} `repository.no-backup` when there is none
@@ -26,7 +26,6 @@ export async function candidates(
   const proved = new Map<string, string>();
   for (const backup of await listBackups(share, root)) {
     const { vm } = backup.address;
-    if (backup.manifest === undefined) continue;
     if (vms.length > 0 && !vms.some(({ name }) => name === vm)) continue;
     latest.set(vm, backup);
     const at = (await lastProof(share, backup.address))?.proof?.startedAt;

@@ -26,6 +26,7 @@ export interface Examination {
 const damageCodes = [
   "proof.backup",
   "proof.content",
+  "tpm.archive",
   "block-map.invalid",
   "nbd.remote",
   "capture.export",

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { VmbError } from "../error.ts";
+import { parseJson } from "../format/bounded_json.ts";
 
 const seconds = z.number().nonnegative();
 
@@ -71,7 +72,7 @@ export function writeProof(proof: Proof): string {
 export function readProof(text: string, path: string): Proof {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     throw invalid(path, "is no JSON");
   }

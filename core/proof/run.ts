@@ -1,10 +1,10 @@
 import type { Configuration } from "../config/configuration.ts";
 import { vmEntry } from "../config/configuration.ts";
-import { exitCodes, toVmbError, VmbError } from "../error.ts";
+import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { versions } from "../libvirt/domain_info.ts";
 import { qemuOwner } from "../libvirt/qemu_owner.ts";
-import type { StoredBackup } from "../repository/backups.ts";
+import { type StoredBackup, usable } from "../repository/backups.ts";
 import type { RunFacts } from "../run/record.ts";
 import { openRun } from "../run/open_run.ts";
 import { withRun } from "../run/with_run.ts";
@@ -59,13 +59,8 @@ export async function proveBackup(
   options: ProofOptions,
 ): Promise<ProofOutcome> {
   const { configuration, vmbVersion, since, ...host } = options;
-  const { address, manifest } = backup;
-  if (manifest === undefined) {
-    throw new VmbError(backup.problem ?? "", {
-      code: "repository.manifest",
-      exit: exitCodes.problems,
-    });
-  }
+  const { address } = backup;
+  const usableBackup = usable(backup, "restore");
   const short = crypto.randomUUID().slice(0, 8);
   const run = openRun(
     { ...host, settings: configuration.settings },
@@ -80,7 +75,7 @@ export async function proveBackup(
       const context: ProofContext = {
         ...{ ...run, request, copy, short, owner, journal },
         validate: vmEntry(configuration, address.vm).validate,
-        backup: { ...backup, manifest },
+        backup: usableBackup,
         steps: new Steps(run.system.clock, run.report),
       };
       return await proveCopy(context, { vmbVersion, since });

@@ -8,7 +8,7 @@ import { quoted } from "../format/quoted.ts";
 import { clusterSize } from "../qcow2/cluster.ts";
 import { listDomains, persistentXml } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
-import { tpmStateFolder } from "../libvirt/tpm_state.ts";
+import { tpmStateFolder, unpackTpmState } from "../libvirt/tpm_state.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import { attribute, child, parseDomain } from "../libvirt/xml_element.ts";
 import { runOk } from "../sys/process.ts";
@@ -137,7 +137,7 @@ export async function stageCompanions(
   context: ProofContext,
   { xml, nvram, tpm }: BackupFiles,
 ): Promise<Pick<Staged, "nvram" | "bootFiles" | "firmware">> {
-  const { system, scratchFolder, stagingFolder, journal, virsh, copy, owner, backup } = context;
+  const { system, scratchFolder, journal, virsh, copy, owner, backup } = context;
   const { files, processes } = system;
   const give = async (path: string) => {
     if (owner) await files.own(path, owner.uid, owner.gid);
@@ -154,14 +154,8 @@ export async function stageCompanions(
   }
   if (tpm !== undefined) {
     const path = tpmStateFolder(system.host, virsh.uri, copy.uuid);
-    const archive = `${stagingFolder}/tpm.tar`;
-    await files.write(archive, tpm);
     await journal.write({ step: "test-tpm", path });
-    await files.makeFolder(path, { mode: 0o711 });
-    await runOk(processes, [
-      ...["tar", "--extract", "--numeric-owner", "--same-owner", "--same-permissions"] as const,
-      ...[`--file=${archive}`, `--directory=${path}`],
-    ]);
+    await unpackTpmState(files, tpm, path);
   }
   const here = await definedHere(virsh, backup.manifest.vm.uuid);
   const bootFiles = new Map<string, string>();

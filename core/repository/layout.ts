@@ -45,6 +45,16 @@ export function backupId(now: Date): string {
   return `${date}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
 }
 
+/** The time that an id stands for, in milliseconds since 1970, by this machine's time zone. */
+export function timeOfBackupId(id: string): number {
+  const [year, month, day, time = ""] = id.split("-");
+  const [hours, minutes, seconds] = [time.slice(0, 2), time.slice(2, 4), time.slice(4, 6)];
+  return new Date(
+    ...[Number(year), Number(month) - 1, Number(day)] as const,
+    ...[Number(hours), Number(minutes), Number(seconds)] as const,
+  ).getTime();
+}
+
 export function isBackupId(name: string): boolean {
   return /^\d{4}-\d{2}-\d{2}-\d{6}$/.test(name);
 }

@@ -1,3 +1,5 @@
+import { parseJson } from "../format/bounded_json.ts";
+
 /** Who holds a lock on the share, written into the lock file for whoever meets it. */
 export interface LockHolder {
   readonly hypervisor: string;
@@ -20,7 +22,7 @@ export interface LockHolder {
 export function parseLockHolder(text: string): LockHolder | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }

@@ -1,21 +1,43 @@
 import * as z from "zod";
+import { hypervisorNameFault, nameFault } from "../config/safe_name.ts";
 import { VmbError } from "../error.ts";
+import { parseJson } from "../format/bounded_json.ts";
+import { quoted } from "../format/quoted.ts";
+import { isBackupId } from "./layout.ts";
+import { missingFeature, needsSchema } from "./needs.ts";
+
+/** The major version of the format, which docs/format.md describes: a reader of another one knows nothing of it. */
+export const schemaVersion = 1;
+
+/** Bytes: a manifest has some thousand. */
+export const longestManifest = 2 * 1024 * 1024;
 
 const bytes = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const fileName = z.string().regex(/^(?!\.)[^/\0]+(\/(?!\.)[^/\0]+)*$/);
 
-const diskSchema = z.strictObject({
-  target: z.string().describe("the guest's name of the disk"),
+/** Of these a path is made, so that they are checked here and nowhere else: see `nameFault`. */
+const safeName = (fault: (name: string) => string | undefined) =>
+  z.string().refine((name) => fault(name) === undefined, {
+    error: ({ input }) => `${quoted(String(input))} cannot be a name: ${fault(String(input))}`,
+  });
+const fileName = safeName((path) =>
+  path.split("/").map((part) => nameFault(part, 255)).find((fault) => fault !== undefined)
+);
+const target = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,31}$/);
+const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+
+/** A word of a list that may grow: what it means to a reader is said by `needs`. */
+const word = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/);
+
+const diskSchema = z.looseObject({
+  target: target.describe("the guest's name of the disk"),
   bus: z.string(),
-  sourceType: z.enum(["file", "block"]),
+  sourceType: word.describe("file, block, ..."),
   sourceFormat: z.string(),
   source: z.string().describe("path on the hypervisor"),
   virtualSize: bytes,
-  file: fileName.describe("the qcow2 image"),
-  fileSize: bytes.describe("apparent size; a gap before the tail may be a hole"),
-  sha256,
-  compression: z.enum(["none", "zstd"]),
+  file: fileName.describe("the qcow2 image; its size and SHA-256 stand in files"),
+  compression: word.describe("none, zstd"),
   readBytes: bytes.describe("bytes read from the export; known zeros are not read"),
   storedBytes: bytes.describe("bytes of guest data in the image, after zeros and compression"),
   blockMap: fileName,
@@ -29,21 +51,25 @@ const diskSchema = z.strictObject({
   seconds: z.number().nonnegative(),
 });
 
-const fileSchema = z.strictObject({
+const fileSchema = z.looseObject({
   name: fileName,
-  role: z.enum(["disk", "blockmap", "domain-xml", "nvram", "tpm", "config", "log"]),
-  size: bytes,
+  role: word.describe("disk, blockmap, domain-xml, nvram, tpm, config, log, ..."),
+  size: bytes.describe("apparent size; in an image a gap before the tail may be a hole"),
   sha256,
 });
 
-/** `backup-metadata.json`, schema version 1: the truth about one backup, never changed after publishing. */
-const manifestSchema = z.strictObject({
-  schemaVersion: z.literal(1),
-  id: z.string(),
-  vm: z.strictObject({ name: z.string(), uuid: z.string() }),
-  hypervisor: z.string(),
+/**
+ * `backup-metadata.json`: the truth about one backup, never changed after publishing. Keys that a reader does not
+ * know are kept and ignored; what it must know is named in `needs`.
+ */
+const manifestSchema = z.looseObject({
+  schemaVersion: z.literal(schemaVersion),
+  needs: needsSchema,
+  id: z.string().refine(isBackupId, "expected YYYY-MM-DD-HHMMSS"),
+  vm: z.looseObject({ name: safeName(nameFault), uuid }),
+  hypervisor: safeName(hypervisorNameFault),
   runId: z.string(),
-  versions: z.strictObject({
+  versions: z.looseObject({
     vmb: z.string(),
     libvirt: z.string().nullable(),
     qemu: z.string().nullable(),
@@ -51,16 +77,16 @@ const manifestSchema = z.strictObject({
   startedAt: z.iso.datetime(),
   instant: z.iso.datetime().describe("the captured point in time"),
   finishedAt: z.iso.datetime(),
-  method: z.enum(["quiesce", "snapshot", "offline"]),
-  requestedMethod: z.enum(["auto", "quiesce", "snapshot", "offline"]),
-  level: z.enum(["full"]),
+  method: word.describe("quiesce, snapshot, offline"),
+  requestedMethod: word,
+  level: word.describe("full"),
   requestedLevel: z.string(),
-  consistency: z.enum(["application", "filesystem", "crash", "offline"]),
+  consistency: word.describe("application, filesystem, crash, offline"),
   frozenMs: z.number().nonnegative().nullable(),
   autostart: z.boolean(),
   baculaJobId: z.int().positive().nullable(),
   disks: z.array(diskSchema),
-  skippedDisks: z.array(z.strictObject({
+  skippedDisks: z.array(z.looseObject({
     target: z.string(),
     device: z.string(),
     source: z.string().nullable(),
@@ -81,31 +107,79 @@ export type ManifestDisk = z.infer<typeof diskSchema>;
 export type ManifestFile = z.infer<typeof fileSchema>;
 
 export function writeManifest(manifest: Manifest): string {
-  return `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`;
+  const text = `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`;
+  const fault = contradiction(manifest);
+  if (fault === undefined) return text;
+  throw new VmbError(`Manifest of ${manifest.id} is not written: ${fault}`, {
+    code: "repository.manifest",
+  });
 }
 
 /**
  * Reads a manifest from the share.
  *
- * @throws {VmbError} `repository.manifest` with the field that is wrong
+ * @throws {VmbError} `repository.newer` for one that a newer vmb must have written, `repository.manifest` with the
+ *   field that is wrong
  */
 export function readManifest(text: string, path: string): Manifest {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     throw badManifest(path, "is no JSON");
   }
   const version = (value as { schemaVersion?: unknown } | null)?.schemaVersion;
-  if (typeof version === "number" && version > 1) {
-    throw badManifest(path, `has schema version ${version}, newer than this vmb knows`);
+  if (typeof version === "number" && version > schemaVersion) {
+    throw newer(path, `has schema version ${version}, this vmb knows ${schemaVersion}`);
   }
   const result = manifestSchema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw badManifest(path, `is invalid at ${issue?.path.join(".") || "its top"}: ${issue?.message}`);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const field = issue?.path.join(".") || "its top";
+    throw badManifest(path, `is invalid at ${field}: ${issue?.message}`);
+  }
+  const manifest = result.data;
+  const feature = missingFeature(manifest.needs, "list");
+  if (feature !== undefined) throw newer(path, `needs ${quoted(feature)}, which this vmb lacks`);
+  const fault = contradiction(manifest);
+  if (fault !== undefined) throw badManifest(path, `contradicts itself: ${fault}`);
+  return manifest;
+}
+
+/** The image of a disk as a file: its size and its SHA-256. */
+export function imageOf(
+  { files }: Pick<Manifest, "files">,
+  { file }: Pick<ManifestDisk, "file">,
+): ManifestFile {
+  const found = files.find(({ name }) => name === file);
+  // `readManifest` and `writeManifest` let no other pass.
+  if (found === undefined) throw new Error(`image ${file} is not among the files`);
+  return found;
+}
+
+/** What in a manifest of the right form cannot be. */
+function contradiction({ disks, files }: Manifest): string | undefined {
+  const twice = duplicate(files.map(({ name }) => name)) ??
+    duplicate(disks.map(({ target }) => target)) ??
+    duplicate(disks.flatMap(({ file, blockMap }) => [file, blockMap]));
+  if (twice !== undefined) return `${quoted(twice)} stands there twice`;
+  for (const { target, file, blockMap } of disks) {
+    for (const [name, role] of [[file, "disk"], [blockMap, "blockmap"]] as const) {
+      if (files.some((each) => each.name === name && each.role === role)) continue;
+      return `${quoted(name)} of disk ${target} is no file of role ${role}`;
+    }
+  }
+  return undefined;
+}
+
+function duplicate(names: readonly string[]): string | undefined {
+  return names.find((name, index) => names.indexOf(name) !== index);
 }
 
 function badManifest(path: string, what: string): VmbError {
   return new VmbError(`Manifest "${path}" ${what}`, { code: "repository.manifest" });
+}
+
+function newer(path: string, what: string): VmbError {
+  return new VmbError(`Manifest "${path}" ${what}`, { code: "repository.newer" });
 }

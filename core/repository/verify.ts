@@ -1,8 +1,10 @@
-import { VmbError } from "../error.ts";
+import { exitCodes, VmbError } from "../error.ts";
+import { quoted } from "../format/quoted.ts";
 import type { System } from "../sys/system.ts";
 import type { StoredBackup } from "./backups.ts";
 import { readChecksums } from "./checksums.ts";
 import { checksumsName, manifestName } from "./layout.ts";
+import { missingFeature } from "./needs.ts";
 import { readBack } from "./read_back.ts";
 
 export interface Verification {
@@ -10,6 +12,8 @@ export interface Verification {
   readonly hypervisor: string;
   readonly id: string;
   readonly ok: boolean;
+  /** It is of a newer vmb, and cannot be judged by this one: that is no damage. */
+  readonly newer: boolean;
   readonly files: number;
   readonly bytes: number;
   /** One sentence for each file that is missing, strange or changed. */
@@ -22,13 +26,18 @@ export interface Verification {
  */
 export async function verifyBackup(
   system: Pick<System, "files" | "processes">,
-  { address, folder, manifest, problem }: StoredBackup,
+  backup: StoredBackup,
   options: {
     readonly signal: AbortSignal;
     readonly onProgress?: (file: string, done: number, total: number) => void;
   },
 ): Promise<Verification> {
   const { files } = system;
+  const { address: { vm, hypervisor, id }, folder, manifest, problem } = backup;
+  const newer = newerThanThis(backup);
+  if (newer !== undefined) {
+    return { vm, hypervisor, id, ok: false, newer: true, files: 0, bytes: 0, problems: [newer] };
+  }
   const problems: string[] = problem === undefined ? [] : [problem];
   let checked = 0;
   let bytes = 0;
@@ -71,21 +80,33 @@ export async function verifyBackup(
     options.signal.throwIfAborted();
     problems.push(error instanceof Error ? error.message : String(error));
   }
-  const { vm, hypervisor, id } = address;
-  return { vm, hypervisor, id, ok: problems.length === 0, files: checked, bytes, problems };
+  const ok = problems.length === 0;
+  return { vm, hypervisor, id, ok, newer: false, files: checked, bytes, problems };
+}
+
+function newerThanThis(backup: StoredBackup): string | undefined {
+  if (backup.state === "newer") return backup.problem;
+  const feature = backup.manifest && missingFeature(backup.manifest.needs, "verify");
+  return feature && `It needs ${quoted(feature)}, which this vmb lacks`;
 }
 
 /** The error for backups that did not stand their verification. */
-export function verificationFailed(failed: readonly Verification[]): VmbError {
+export function verificationFailed(verifications: readonly Verification[]): VmbError {
+  const damaged = verifications.filter(({ newer }) => !newer);
+  const failed = damaged.length > 0 ? damaged : verifications;
   const names = failed.map(({ vm, id }) => `${vm}/${id}`).join(", ");
-  return new VmbError(
-    `Verification failed: ${names}: ${failed.flatMap(({ problems }) => problems).join("; ")}`,
-    {
+  const problems = failed.flatMap(({ problems }) => problems).join("; ");
+  return damaged.length > 0
+    ? new VmbError(`Verification failed: ${names}: ${problems}`, {
       code: "repository.verify",
-      exit: 6,
+      exit: exitCodes.problems,
       hint: "Do not restore from it; make a new backup now, and look at the file server",
-    },
-  );
+    })
+    : new VmbError(`Not verified, as of a newer vmb: ${names}: ${problems}`, {
+      code: "repository.newer",
+      exit: exitCodes.problems,
+      hint: "It is not damaged as far as this vmb can tell: upgrade vmb on this machine",
+    });
 }
 
 async function filesBelow(

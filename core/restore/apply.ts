@@ -4,10 +4,10 @@ import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { persistentXml } from "../libvirt/domain.ts";
 import { domainInfo } from "../libvirt/domain_info.ts";
+import { unpackTpmState } from "../libvirt/tpm_state.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { BackupFiles } from "../repository/backup_files.ts";
 import type { Journal } from "../journal/journal.ts";
-import { runOk } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 import { serveFill } from "../undo/fill.ts";
 import { ensureIsolatedNetwork } from "./isolated_network.ts";
@@ -133,19 +133,12 @@ async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise
 }
 
 async function restoreCompanions(context: ApplyContext): Promise<void> {
-  const { system, journal, plan, files, stagingFolder } = context;
+  const { system, journal, plan, files } = context;
   if (plan.nvram !== undefined && files.nvram !== undefined) {
     await system.files.write(await beginFile(journal, plan.nvram), files.nvram.content);
   }
   if (plan.tpm !== undefined && files.tpm !== undefined) {
-    const archive = `${stagingFolder}/tpm.tar`;
-    await system.files.write(archive, files.tpm);
-    const folder = await beginFile(journal, plan.tpm);
-    await system.files.makeFolder(folder, { mode: 0o711 });
-    await runOk(system.processes, [
-      ...["tar", "--extract", "--numeric-owner", "--same-owner", "--same-permissions"] as const,
-      ...[`--file=${archive}`, `--directory=${folder}`],
-    ]);
+    await unpackTpmState(system.files, files.tpm, await beginFile(journal, plan.tpm));
   }
 }
 

@@ -1,5 +1,5 @@
 import { exitCodes, VmbError } from "../error.ts";
-import type { StoredBackup } from "../repository/backups.ts";
+import { type StoredBackup, usable } from "../repository/backups.ts";
 import type { Argv, Completed } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 
@@ -29,8 +29,7 @@ export async function readBackupFile(
   wish: FileWish,
   options: { readonly fileSystem: string | undefined; readonly signal: AbortSignal },
 ): Promise<string> {
-  const { manifest, folder, problem } = backup;
-  if (manifest === undefined) throw new VmbError(problem ?? "", { code: "repository.manifest" });
+  const { manifest, folder } = usable(backup, "restore");
   if (!wish.path.startsWith("/")) {
     throw new VmbError(`Path "${wish.path}" is not absolute: expected one that begins with "/"`, {
       code: "usage.path",

@@ -2,7 +2,7 @@ import { describeDomain } from "../libvirt/domain_xml.ts";
 import { nvramFolder, tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { type BackupFiles } from "../repository/backup_files.ts";
 import type { StoredBackup } from "../repository/backups.ts";
-import type { Manifest, ManifestDisk } from "../repository/manifest.ts";
+import { imageOf, type Manifest, type ManifestDisk } from "../repository/manifest.ts";
 import type { System } from "../sys/system.ts";
 import { readForeignDomain } from "./definition/foreign_domain.ts";
 import { assertNames, isFileName } from "./definition/names.ts";
@@ -88,7 +88,7 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
   const replaced = request.replace ? present : undefined;
   const imageDir = request.imageDir ?? options.imageDir;
   const disks = manifest.disks.map((disk) =>
-    planDisk(disk, { folder, name, imageDir, request, replaced })
+    planDisk(disk, { manifest, folder, name, imageDir, request, replaced })
   );
   const nvram = original.nvram === undefined || files.nvram === undefined
     ? undefined
@@ -149,7 +149,8 @@ export function replacedDomain(
 
 function planDisk(
   disk: ManifestDisk,
-  { folder, name, imageDir, request, replaced }: {
+  { manifest, folder, name, imageDir, request, replaced }: {
+    readonly manifest: Manifest;
     readonly folder: string;
     readonly name: string;
     readonly imageDir: string;
@@ -165,17 +166,18 @@ function planDisk(
     ? old.source
     : undefined;
   const isCopy = format === "qcow2" && disk.compression === "none";
+  const image = imageOf(manifest, disk);
   return {
     disk: disk.target,
     image: `${folder}/${disk.file}`,
-    size: disk.fileSize,
-    sha256: disk.sha256,
+    size: image.size,
+    sha256: image.sha256,
     virtualSize: disk.virtualSize,
     form: isCopy ? "copy" : format,
     path: oldPath ?? `${imageDir}/${name}-${disk.target}.${format}`,
     format,
     // What compressed data takes is known only when it is unpacked: at most what was read.
-    bytes: isCopy ? disk.fileSize : disk.compression === "none" ? disk.storedBytes : disk.readBytes,
+    bytes: isCopy ? image.size : disk.compression === "none" ? disk.storedBytes : disk.readBytes,
   };
 }
 

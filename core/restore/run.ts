@@ -5,7 +5,7 @@ import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type BackupFiles, readBackupFiles } from "../repository/backup_files.ts";
-import { findBackup, type StoredBackup } from "../repository/backups.ts";
+import { findBackup, type StoredBackup, usable } from "../repository/backups.ts";
 import { lockForRestore, type RepositoryLock } from "../repository/lock.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import { readBack } from "../repository/read_back.ts";
@@ -202,14 +202,7 @@ async function findWhole(
 ): Promise<WholeBackup> {
   await shareMount(system, settings);
   await shareFreeBytes(system, settings);
-  const found = await findBackup(share, settings.backupRoot, vm, id);
-  const { manifest, problem } = found;
-  if (manifest !== undefined) return { ...found, manifest };
-  throw new VmbError(problem ?? "", {
-    code: "repository.manifest",
-    exit: exitCodes.problems,
-    hint: "Restore another backup (vmb hv list), or by hand, as docs/05-restore.md says",
-  });
+  return usable(await findBackup(share, settings.backupRoot, vm, id), "restore");
 }
 
 /** From a share that is read-only here a restore is still possible; only its lock is not. */

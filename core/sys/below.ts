@@ -224,21 +224,22 @@ function linkRefused(path: string): VmbError {
   });
 }
 
-/** The classes that other doors to files throw. */
-const errorClasses: Readonly<Record<string, new (message: string) => Error>> = {
-  ENOENT: Deno.errors.NotFound,
-  ENOTDIR: Deno.errors.NotADirectory,
-  EEXIST: Deno.errors.AlreadyExists,
-  EACCES: Deno.errors.PermissionDenied,
-  EPERM: Deno.errors.PermissionDenied,
+/** What other doors to files throw, and in which words. */
+const errorClasses: Readonly<Record<string, [new (message: string) => Error, string]>> = {
+  ENOENT: [Deno.errors.NotFound, "No such file or directory"],
+  ENOTDIR: [Deno.errors.NotADirectory, "Not a directory"],
+  EEXIST: [Deno.errors.AlreadyExists, "File exists"],
+  EACCES: [Deno.errors.PermissionDenied, "Permission denied"],
+  EPERM: [Deno.errors.PermissionDenied, "Operation not permitted"],
 };
 
 function openFd(path: string, flags: number, mode?: number): Promise<number> {
   return new Promise((resolve, reject) => {
     openFile(path, flags, mode, (error, fd) => {
       if (error === null || error === undefined) return resolve(fd);
-      const Known = errorClasses[error.code ?? ""];
-      reject(Known ? Object.assign(new Known(error.message), { code: error.code }) : error);
+      const [Known, words] = errorClasses[error.code ?? ""] ?? [];
+      if (Known === undefined) return reject(error);
+      reject(Object.assign(new Known(`${words}: open '${path}'`), { code: error.code }));
     });
   });
 }

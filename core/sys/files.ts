@@ -182,7 +182,7 @@ function openToRead<T>(
   options: Below,
   open: (at: string) => Promise<T>,
 ): Promise<T> {
-  if (options.below === undefined) return open(path);
+  if (options.below === undefined) return withRegular(path, path, open);
   return withEntry(path, options, ({ entry }) => withRegular(entry, path, open));
 }
 

@@ -96,7 +96,6 @@ async function machine() {
       domain,
       description,
       libvirtUri: "qemu:///system",
-      stagingFolder: folder.path,
     },
   };
 }

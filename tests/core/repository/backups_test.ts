@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { VmbError } from "../../../core/error.ts";
-import { findBackup, listBackups } from "../../../core/repository/backups.ts";
+import { findBackup, listBackups, readBackup, usable } from "../../../core/repository/backups.ts";
+import { backupFolder, manifestName } from "../../../core/repository/layout.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
+import { shareFiles } from "../../../core/sys/share_files.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { addressIn, publishBackup } from "./stored.ts";
 
@@ -65,10 +67,93 @@ Deno.test("findBackup finds the latest one by its instant, and one by its id", a
     (await findBackup(systemFiles, root, vm, id)).address;
   assert.equal((await found("gw-1", "latest")).hypervisor, "hv2");
   assert.equal((await found("gw-1", "2026-11-22-000000")).hypervisor, "hv1");
-  // A backup that cannot be read is never "the latest"; it is found by its id.
-  await Deno.mkdir(`${root}/hv1/gw-1/2026-11-24-000000`);
+  // One that cannot be read is found by its id; an older one that cannot be read is in nobody's way.
+  await Deno.mkdir(`${root}/hv1/gw-1/2026-10-24-000000`);
   assert.equal((await found("gw-1", "latest")).id, "2026-11-21-110000");
-  assert.equal((await found("gw-1", "2026-11-24-000000")).hypervisor, "hv1");
+  assert.equal((await found("gw-1", "2026-10-24-000000")).hypervisor, "hv1");
+});
+
+Deno.test("findBackup takes no older backup for the latest in silence", async () => {
+  await using folder = await temporaryFolder();
+  const root = await shareIn(folder.path);
+  const id = "2026-11-24-000000";
+  const address = addressIn(root, { id });
+  const [place, manifest] = [backupFolder(address), `${backupFolder(address)}/${manifestName}`];
+  const table: readonly [string, () => Promise<unknown>, RegExp][] = [
+    [
+      "newer",
+      () => edit(manifest, { schemaVersion: 2 }),
+      /is of a newer vmb .*: Manifest .* version 2/,
+    ],
+    ["newer", () => edit(manifest, { needs: { list: ["x"] } }), /is of a newer vmb .* needs "x"/],
+    ["damaged", () => Deno.writeTextFile(manifest, "{"), /is damaged: Manifest .* is no JSON/],
+    ["damaged", () => Deno.writeTextFile(manifest, "[".repeat(1e6)), /is no JSON/],
+    ["damaged", () => Deno.truncate(manifest, 6 * 1024 ** 3), /more than 2097152 bytes/],
+    ["damaged", () => Deno.remove(manifest), /is damaged: No such file/],
+    ["damaged", () => edit(manifest, { vm: { name: "db", uuid } }), /was copied or renamed/],
+    ["damaged", async () => {
+      await Deno.remove(manifest);
+      await new Deno.Command("mkfifo", { args: [manifest] }).output();
+    }, /is no regular file/],
+    ["damaged", async () => {
+      await Deno.remove(place, { recursive: true });
+      await Deno.symlink(`${root}/hv1/gw-1/2026-11-21-120000`, place);
+    }, /is a link/],
+  ];
+  const share = shareFiles(systemFiles, root, 10_000);
+  for (const [state, damage, message] of table) {
+    await publishBackup(folder.path, address, {}, { instant: "2026-11-24T00:00:00.000Z" });
+    await damage();
+    const refused = {
+      code: "repository.latest",
+      exit: 6,
+      message,
+      hint: /^Name the backup that you want, as 2026-11-21-110000 \(vmb hv list gw-1\); /,
+    };
+    await assert.rejects(findBackup(share, root, "gw-1", "latest"), refused, String(message));
+    const found = await findBackup(share, root, "gw-1", id);
+    assert.equal(found.state, state);
+    assert.throws(() => usable(found, "list"), { exit: 6, message });
+    await Deno.remove(place, { recursive: true });
+  }
+  const broken = {
+    ...share,
+    readText: (path: string) =>
+      path.includes(id)
+        ? Promise.reject(Object.assign(new Error("EIO"), { code: "EIO" }))
+        : share.readText(path),
+  };
+  await publishBackup(folder.path, address, {}, { instant: "2026-11-24T00:00:00.000Z" });
+  await assert.rejects(findBackup(broken, root, "gw-1", "latest"), {
+    code: "repository.latest",
+    message: /, 2026-11-24-000000, cannot be read now: EIO$/,
+  });
+});
+
+Deno.test("findBackup goes by the name of a backup whose manifest it cannot read, to be on the safe side", async () => {
+  await using folder = await temporaryFolder();
+  const root = await shareIn(folder.path);
+  // The latest one by its instant is hv2's of 11:00, whose clock was set back.
+  await Deno.mkdir(`${root}/hv1/gw-1/2026-11-21-115959`);
+  await assert.rejects(findBackup(systemFiles, root, "gw-1", "latest"), {
+    code: "repository.latest",
+  });
+});
+
+Deno.test("usable names the feature that a newer vmb wants of a reader", async () => {
+  await using folder = await temporaryFolder();
+  const address = addressIn(`${folder.path}/share`);
+  const needs = { list: [], verify: ["zstd"], restore: ["zstd", "chain"], prune: [] };
+  await publishBackup(folder.path, address, {}, { needs });
+  const backup = await readBackup(systemFiles, address);
+  assert.equal(usable(backup, "verify"), backup);
+  assert.throws(() => usable(backup, "restore"), {
+    code: "repository.newer",
+    exit: 6,
+    message:
+      'Backup 2026-11-21-120000 of "gw-1" needs "chain" of whoever is to restore it, which this vmb lacks',
+    hint: "It is not damaged: upgrade vmb on this machine",
+  });
 });
 
 Deno.test("findBackup tells what there is instead", async () => {
@@ -91,3 +176,10 @@ Deno.test("findBackup tells what there is instead", async () => {
     /The last one is 2026-11-21-110000/,
   );
 });
+
+const uuid = "11111111-2222-4333-8444-555555555555";
+
+async function edit(path: string, changes: Record<string, unknown>): Promise<void> {
+  const manifest = JSON.parse(await Deno.readTextFile(path));
+  await Deno.writeTextFile(path, JSON.stringify({ ...manifest, ...changes }));
+}

@@ -3,6 +3,7 @@ import { type Manifest, readManifest, writeManifest } from "../../../core/reposi
 import { addressIn, manifestOf } from "./stored.ts";
 
 const sha256 = "ab".repeat(32);
+const file = { name: "configs/a b", role: "config", size: 0, sha256 };
 const whole = manifestOf(addressIn("/mnt/backup"), {
   disks: [{
     target: "vda",
@@ -12,8 +13,6 @@ const whole = manifestOf(addressIn("/mnt/backup"), {
     source: "/dev/vg/ü",
     virtualSize: 2 ** 50,
     file: "gw-1-vda.qcow2",
-    fileSize: 3,
-    sha256,
     compression: "zstd",
     readBytes: 1,
     storedBytes: 1,
@@ -23,7 +22,11 @@ const whole = manifestOf(addressIn("/mnt/backup"), {
     seconds: 0.001,
   }],
   skippedDisks: [{ target: "sda", device: "cdrom", source: null, reason: "removable medium" }],
-  files: [{ name: "configs/a b", role: "config", size: 0, sha256 }],
+  files: [
+    file,
+    { name: "gw-1-vda.blockmap", role: "blockmap", size: 2, sha256 },
+    { name: "gw-1-vda.qcow2", role: "disk", size: 3, sha256 },
+  ],
 });
 
 Deno.test("readManifest reads what writeManifest writes", () => {
@@ -34,18 +37,24 @@ Deno.test("readManifest reads what writeManifest writes", () => {
 
 Deno.test("readManifest names the first field that is wrong", () => {
   const table: readonly [unknown, RegExp][] = [
-    [{ ...whole, schemaVersion: 2 }, /has schema version 2, newer than this vmb knows/],
-    [{ ...whole, schemaVersion: 2, extra: 1 }, /has schema version 2/],
     [{ ...whole, schemaVersion: "1" }, /invalid at schemaVersion/],
-    [{ ...whole, extra: 1 }, /invalid at its top: .*extra/],
-    [{ ...whole, vm: { ...whole.vm, extra: 1 } }, /invalid at vm: .*extra/],
-    [{ ...whole, disks: [{ ...whole.disks[0], sha256: "x" }] }, /invalid at disks\.0\.sha256/],
-    [{ ...whole, disks: [{ ...whole.disks[0], fileSize: -1 }] }, /invalid at disks\.0\.fileSize/],
-    [{ ...whole, disks: [{ ...whole.disks[0], fileSize: 1.5 }] }, /invalid at disks\.0\.fileSize/],
+    [{ ...whole, files: [{ ...file, sha256: "x" }] }, /invalid at files\.0\.sha256/],
+    [{ ...whole, files: [{ ...file, size: -1 }] }, /invalid at files\.0\.size/],
+    [{ ...whole, files: [{ ...file, size: 1.5 }] }, /invalid at files\.0\.size/],
+    [
+      { ...whole, files: [...whole.files, file] },
+      /contradicts itself: "configs\/a b" stands there/,
+    ],
+    [{ ...whole, disks: [...whole.disks, whole.disks[0]] }, /contradicts itself: "vda" stands/],
+    [
+      { ...whole, files: whole.files.slice(0, 2) },
+      /"gw-1-vda.qcow2" of disk vda is no file of role/,
+    ],
+    [{ ...whole, needs: { list: [7] } }, /invalid at needs\.list\.0/],
     [{ ...whole, disks: [{ ...whole.disks[0], virtualSize: 2 ** 54 }] }, /disks\.0\.virtualSize/],
     [{ ...whole, instant: "2026-11-21 12:00:00" }, /invalid at instant/],
     [{ ...whole, instant: "2026-11-21T12:00:00.000+01:00" }, /invalid at instant/],
-    [{ ...whole, level: "incremental" }, /invalid at level/],
+    [{ ...whole, level: "../x" }, /invalid at level/],
     [{ ...whole, baculaJobId: 0 }, /invalid at baculaJobId/],
     [{ ...whole, readBack: "yes" }, /invalid at readBack/],
     [{ ...whole, warnings: undefined }, /invalid at warnings/],
@@ -62,6 +71,71 @@ Deno.test("readManifest names the first field that is wrong", () => {
     code: "repository.manifest",
     message: 'Manifest "/x/m.json" is no JSON',
   });
+});
+
+Deno.test("readManifest keeps what it does not know, and words that are new to it", () => {
+  const later = {
+    ...whole,
+    level: "incremental",
+    signedBy: { key: "x" },
+    vm: { ...whole.vm, title: "x" },
+    files: [...whole.files, { ...file, name: "x", role: "chain-link", blocks: 7 }],
+    needs: { list: [], verify: ["signature"], restore: ["chain"], prune: ["chain"], copy: ["x"] },
+  };
+  assert.deepEqual(readManifest(JSON.stringify(later), "x"), later);
+});
+
+Deno.test("readManifest tells a newer manifest from a damaged one", () => {
+  const table: readonly [unknown, RegExp][] = [
+    [{ ...whole, schemaVersion: 2 }, /^Manifest "x" has schema version 2, this vmb knows 1$/],
+    [{ schemaVersion: 3, quite: "another" }, /has schema version 3/],
+    [{ ...whole, needs: { ...whole.needs, list: ["zstd", "shards"] } }, /needs "shards", which/],
+  ];
+  for (const [value, message] of table) {
+    assert.throws(() => readManifest(JSON.stringify(value), "x"), {
+      code: "repository.newer",
+      message,
+    });
+  }
+});
+
+Deno.test("readManifest makes no path of a name that leads elsewhere", () => {
+  const names = [
+    "../../x",
+    "/etc/x",
+    ".",
+    "..",
+    "a/b",
+    "-x",
+    "a\nb",
+    "a\u001b[2J",
+    "a\u202eb",
+    "",
+    "a\\b",
+  ];
+  for (const name of names) {
+    const table: readonly [string, Record<string, unknown>][] = [
+      ["disks.0.target", { disks: [{ ...whole.disks[0], target: name }] }],
+      ["vm.name", { vm: { ...whole.vm, name } }],
+      ["vm.uuid", { vm: { ...whole.vm, uuid: name } }],
+      ["hypervisor", { hypervisor: name }],
+      ["id", { id: name }],
+    ];
+    for (const [field, changes] of table) {
+      assert.throws(
+        () => readManifest(JSON.stringify({ ...whole, ...changes }), "x"),
+        {
+          code: "repository.manifest",
+          message: new RegExp(`^Manifest "x" is invalid at ${field}: `),
+        },
+        `${field} ${JSON.stringify(name)}`,
+      );
+    }
+  }
+  assert.throws(
+    () => readManifest(JSON.stringify({ ...whole, hypervisor: "metadata" }), "x"),
+    /invalid at hypervisor/,
+  );
 });
 
 Deno.test("readManifest and writeManifest take no file name that leads out of the folder", () => {

@@ -8,6 +8,7 @@ import { journalWith } from "../journal/records.ts";
 export function manifestOf(address: BackupAddress, changes: Partial<Manifest> = {}): Manifest {
   return {
     schemaVersion: 1,
+    needs: { list: [], verify: [], restore: [], prune: [] },
     id: address.id,
     vm: { name: address.vm, uuid: "11111111-2222-4333-8444-555555555555" },
     hypervisor: address.hypervisor,

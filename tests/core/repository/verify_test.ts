@@ -7,7 +7,7 @@ import {
   verifyBackup,
 } from "../../../core/repository/verify.ts";
 import { systemFiles } from "../../../core/sys/files.ts";
-import { systemProcesses } from "../../../core/sys/process.ts";
+import { type Argv, type RunOptions, systemProcesses } from "../../../core/sys/process.ts";
 import { temporaryFolder } from "../nbd/servers.ts";
 import { addressIn, publishBackup } from "./stored.ts";
 
@@ -105,6 +105,49 @@ Deno.test("verifyBackup names each kind of damage", async () => {
   }
 });
 
+Deno.test("verifyBackup does not call a backup damaged that a newer vmb made", async () => {
+  const changes: readonly [RegExp, RegExp, string][] = [
+    [/"schemaVersion": 1/, /has schema version 2, this vmb knows 1/, '"schemaVersion": 2'],
+    [/"verify": \[\]/, /^It needs "signature", which this vmb lacks$/, '"verify": ["signature"]'],
+  ];
+  for (const [from, problem, to] of changes) {
+    await using stored = await stand();
+    await edit(`${stored.folder}/backup-metadata.json`, (text) => text.replace(from, to));
+    const result = await stored.verify();
+    assert.deepEqual([result.ok, result.newer, result.problems.length], [false, true, 1]);
+    assert.match(result.problems[0] ?? "", problem);
+    const error = verificationFailed([result]);
+    assert.deepEqual([error.code, error.exit], ["repository.newer", 6]);
+    assert.doesNotMatch(`${error.message} ${error.hint}`, /Do not restore|failed/);
+    // Beside one that is damaged, that one is what matters.
+    const damaged = { ...result, newer: false, problems: ["x"] };
+    assert.equal(verificationFailed([result, damaged]).code, "repository.verify");
+  }
+});
+
+Deno.test("verifyBackup names a folder that was copied or renamed", async () => {
+  await using stored = await stand();
+  await Deno.rename(stored.folder, stored.folder.replace("-120000", "-120001"));
+  const address = addressIn(stored.root, { id: "2026-11-21-120001" });
+  const { ok, problems } = await stored.verify(undefined, address);
+  assert.equal(ok, false);
+  assert.match(problems.join(), /is that of "hv1\/gw-1\/2026-11-21-120000": the folder was copied/);
+});
+
+Deno.test("verifyBackup reads each file from where it is kept, not from this machine's cache", async () => {
+  await using stored = await stand();
+  const dropped: string[] = [];
+  const processes = {
+    ...systemProcesses,
+    run: (argv: Argv, options?: RunOptions) => {
+      if (argv[0] === "dd" && argv.includes("iflag=nocache")) dropped.push(argv.join(" "));
+      return systemProcesses.run(argv, options);
+    },
+  };
+  const { ok, files } = await stored.verify(undefined, undefined, { ...system, processes });
+  assert.deepEqual([ok, dropped.length], [true, files]);
+});
+
 Deno.test("verifyBackup finds any one changed bit, in any file", async () => {
   await using stored = await stand({ "gw-1.xml": "<domain/>" });
   const names = ["gw-1.xml", "backup-metadata.json", "checksums.sha256"];
@@ -145,6 +188,7 @@ Deno.test("verificationFailed names backups and problems, with exit code 6", () 
     hypervisor: "hv1",
     id: "2026-11-21-120000",
     ok: false,
+    newer: false,
     files: 1,
     bytes: 1,
     problems: ['"a" is missing', '"b" was changed'],
@@ -163,8 +207,9 @@ async function stand(files: Readonly<Record<string, string>> = contents) {
   const published = await publishBackup(folder.path, address, files);
   return {
     folder: published,
-    verify: async (signal = new AbortController().signal) =>
-      await verifyBackup(system, await readBackup(systemFiles, address), { signal }),
+    root: address.root,
+    verify: async (signal = new AbortController().signal, at = address, through = system) =>
+      await verifyBackup(through, await readBackup(systemFiles, at), { signal }),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }

@@ -45,7 +45,7 @@ async function plan(
 ) {
   const disk = {
     target,
-    ...{ file: "gw-vda.qcow2", fileSize: 10, sha256: "0", virtualSize: 10, sourceFormat: "qcow2" },
+    ...{ file: "gw-vda.qcow2", virtualSize: 10, sourceFormat: "qcow2" },
     ...{ compression: "none", storedBytes: 10, readBytes: 10 },
   };
   const folder = { kind: "directory" };
@@ -63,7 +63,10 @@ async function plan(
     backup: {
       folder: "/backup/hv1/gw/1",
       address: { hypervisor: "hv1", vm: "gw", id: "1" },
-      manifest: { vm: vm ?? { name: "gw", uuid }, instant: "", autostart: false, disks: [disk] },
+      manifest: {
+        ...{ vm: vm ?? { name: "gw", uuid }, instant: "", autostart: false, disks: [disk] },
+        files: [{ name: "gw-vda.qcow2", role: "disk", size: 10, sha256: "0" }],
+      },
     },
     files: {
       xml,
