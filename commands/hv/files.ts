@@ -55,7 +55,38 @@ export function filesCommand(context: CommandContext) {
       const wish = action === "get"
         ? { kind: action, path, target: folder ?? "" } as const
         : { kind: action, path } as const;
-      const text = await readBackupFile(system, backup, wish, { fileSystem: filesystem, signal });
-      context.result(json, { vm, id: backup.address.id, action, path, text }, () => text);
+      const collected: Uint8Array[] = [];
+      const text = await readBackupFile(system, backup, wish, {
+        share,
+        fileSystem: filesystem,
+        signal,
+        onBytes: (bytes) => json ? collect(collected, bytes) : context.terminal.outBytes(bytes),
+      });
+      const content = action === "cat" && json ? asJson(collected) : { text };
+      context.result(json, { vm, id: backup.address.id, action, path, ...content }, () => text);
     });
+}
+
+/** Bytes of a file that JSON may carry. */
+const longestInJson = 64 * 1024 * 1024;
+
+function collect(collected: Uint8Array[], bytes: Uint8Array): void {
+  collected.push(bytes);
+  if (collected.reduce((sum, { length }) => sum + length, 0) <= longestInJson) return;
+  throw new VmbError(`The file has more than ${longestInJson} bytes: too many for JSON`, {
+    code: "files.too-large",
+    exit: exitCodes.usage,
+    hint: "Leave --json away, or put it into a folder with get",
+  });
+}
+
+/** Text where it is text, else base64: JSON knows no bytes. */
+function asJson(pieces: readonly Uint8Array[]): { text: string } | { base64: string } {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  pieces.reduce((at, piece) => (bytes.set(piece, at), at + piece.length), 0);
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { base64: bytes.toBase64() };
+  }
 }

@@ -1,6 +1,8 @@
 import { VmbError } from "../error.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
+import { quoted } from "../format/quoted.ts";
 import type { System } from "../sys/system.ts";
+import { foreignImage, standingAlone } from "./backup_image.ts";
 import type { DiskExport } from "./disk_export.ts";
 
 /** An image to serve. */
@@ -8,6 +10,8 @@ export interface ServedImage {
   readonly target: string;
   readonly path: string;
   readonly format: string;
+  /** An image of a backup: nothing but itself is opened, and that is looked at when it is. */
+  readonly alone?: boolean;
 }
 
 export interface ExportServer {
@@ -32,7 +36,7 @@ export async function serveImages(
   // SELinux judges a connection by a label that only the socket's maker can give it (qemu-nbd(8)).
   const isLabelled = reader !== undefined &&
     await system.files.inspect("/sys/fs/selinux/enforce") !== undefined;
-  const servers = await Promise.all(images.map(async ({ target, path, format }) => {
+  const servers = await Promise.all(images.map(async ({ target, path, format, alone = false }) => {
     const socketPath = `${folders.sockets}/${target}.sock`;
     const log = `${folders.logs}/${target}.qemu-nbd.log`;
     const pidFile = `${folders.logs}/${target}.qemu-nbd.pid`;
@@ -46,12 +50,13 @@ export async function serveImages(
         `--pid-file=${pidFile}`,
         `--export-name=${target}`,
         ...(isLabelled ? ["--selinux-label=system_u:object_r:svirt_socket_t:s0"] : []),
-        "--image-opts",
-        imageOptions(path, format, await isDevice(system, path)),
+        ...(alone
+          ? [standingAlone(path)]
+          : ["--image-opts", imageOptions(path, format, await isDevice(system, path))]),
       ],
       log,
     );
-    return { target, path, socketPath, pidFile, log, daemon };
+    return { target, path, alone, socketPath, pidFile, log, daemon };
   }));
   const stop = async () => {
     for (const { daemon } of servers) daemon.kill();
@@ -65,6 +70,7 @@ export async function serveImages(
   try {
     for (const server of servers) {
       await ready(server);
+      if (server.alone) await assertNothingElse(server);
       // To connect, one must be allowed to write to the socket (unix(7)).
       if (reader) await system.files.own(server.socketPath, reader.uid, reader.gid);
     }
@@ -76,6 +82,21 @@ export async function serveImages(
     exports: servers.map(({ target, socketPath }) => ({ target, socketPath, exportName: target })),
     stop,
   };
+
+  /** A header that was changed after it was looked at could have QEMU open what it names. */
+  async function assertNothingElse({ path, pidFile, log, daemon }: (typeof servers)[number]) {
+    const { files } = system;
+    const image = await files.realPath(path);
+    const expected = ["/dev/null", image, await files.realPath(pidFile), await files.realPath(log)];
+    const folder = `/proc/${daemon.pid}/fd`;
+    for (const name of await files.list(folder)) {
+      const opened = await files.readLink(`${folder}/${name}`).catch(() => "");
+      if (!opened.startsWith("/") || expected.includes(opened)) continue;
+      // What we were started with is none of its doing.
+      if (await files.readLink(`/proc/self/fd/${name}`).catch(() => "") === opened) continue;
+      throw foreignImage(path, `it had qemu-nbd open ${quoted(opened)}`);
+    }
+  }
 
   /** The socket is there before the image is opened; the pid file comes after both. */
   async function ready({ path, pidFile, log, daemon }: (typeof servers)[number]) {

@@ -27,6 +27,7 @@ const damageCodes = [
   "proof.backup",
   "proof.content",
   "tpm.archive",
+  "image.foreign",
   "block-map.invalid",
   "nbd.remote",
   "capture.export",

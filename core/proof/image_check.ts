@@ -1,3 +1,4 @@
+import { standingAlone } from "../image/backup_image.ts";
 import type { Processes } from "../sys/process.ts";
 
 /** What `qemu-img check` knows of an image (qemu-img(1), `check`: exit status 2 and 3). */
@@ -17,7 +18,7 @@ export async function imageProblem(
   options: { readonly signal: AbortSignal; readonly timeoutMs: number },
 ): Promise<string | undefined> {
   const done = await processes.run(
-    ["qemu-img", "check", "--force-share", "-q", "-f", "qcow2", path],
+    ["qemu-img", "check", "-q", standingAlone(path)],
     options,
   );
   if (done.code === 0 || done.code === 3) return undefined;

@@ -1,6 +1,6 @@
 import type { Configuration } from "../config/configuration.ts";
 import { vmEntry } from "../config/configuration.ts";
-import { exitCodes, VmbError } from "../error.ts";
+import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { versions } from "../libvirt/domain_info.ts";
 import { qemuOwner } from "../libvirt/qemu_owner.ts";

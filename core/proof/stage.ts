@@ -1,4 +1,5 @@
 import type { DiskExport } from "../image/disk_export.ts";
+import { assertBackupImage } from "../image/backup_image.ts";
 import { serveImages } from "../image/export_server.ts";
 import { copyDisk } from "../copy/copy_disk.ts";
 import { VmbError } from "../error.ts";
@@ -53,7 +54,11 @@ export async function stageDisks(
     target,
     path: `${folder}/${file}`,
     format: "qcow2",
+    alone: true,
   }));
+  for (const { file, virtualSize } of manifest.disks) {
+    await assertBackupImage(context.share, { path: `${folder}/${file}`, virtualSize });
+  }
   const { exports } = await serveImages(
     system,
     images,

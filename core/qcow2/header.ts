@@ -35,7 +35,10 @@ export const maxRefcountTableBytes = 8 * 1024 * 1024;
 
 const magic = 0x514649fb;
 const version = 3;
-const headerLength = 112;
+/** Bytes that `decodeHeader` wants. */
+export const headerBytes = 112;
+
+const headerLength = headerBytes;
 const zstd = 1;
 const compressionTypeBit = 1 << 3;
 

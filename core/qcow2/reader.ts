@@ -1,5 +1,5 @@
 import { getL2Entry, getOffset, type L2Entry } from "./entry.ts";
-import { decodeHeader, type Header } from "./header.ts";
+import { decodeHeader, type Header, headerBytes } from "./header.ts";
 import { HostClusters, imageInvalid } from "./host_clusters.ts";
 
 /** Reads `length` bytes at `offset` of the image file; fewer only at the end of the file. */
@@ -37,8 +37,6 @@ export interface Image {
    */
   readonly extents: AsyncIterable<Extent>;
 }
-
-const headerBytes = 112;
 
 /**
  * Opens the image that `readAt` reads. The image must stand alone, as for `decodeHeader`; refcounts

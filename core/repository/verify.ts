@@ -1,5 +1,7 @@
 import { exitCodes, VmbError } from "../error.ts";
 import { quoted } from "../format/quoted.ts";
+import { imageFault } from "../image/backup_image.ts";
+import { headerBytes } from "../qcow2/header.ts";
 import type { System } from "../sys/system.ts";
 import type { StoredBackup } from "./backups.ts";
 import { readChecksums } from "./checksums.ts";
@@ -73,6 +75,11 @@ export async function verifyBackup(
       if (read.sha256 !== sha256) {
         problems.push(`"${name}" was changed: its SHA-256 is ${read.sha256}`);
       }
+      // Whoever can write to the share can write checksums too.
+      const disk = manifest?.disks.find(({ file }) => file === name);
+      const fault = disk &&
+        imageFault(await files.readStart(`${folder}/${name}`, headerBytes), disk);
+      if (fault !== undefined) problems.push(`"${name}" is no image of a backup: ${fault}`);
       checked++;
       bytes += read.size;
     }

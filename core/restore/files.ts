@@ -1,6 +1,8 @@
 import { exitCodes, VmbError } from "../error.ts";
+import { assertBackupImage } from "../image/backup_image.ts";
 import { type StoredBackup, usable } from "../repository/backups.ts";
-import type { Argv, Completed } from "../sys/process.ts";
+import type { Files } from "../sys/files.ts";
+import type { Argv, Completed, RunOptions } from "../sys/process.ts";
 import type { System } from "../sys/system.ts";
 
 /** What someone wants of a file or a folder in a backup. */
@@ -19,7 +21,9 @@ const patienceMs = 30 * 60_000;
  *
  * @param fileSystem device that holds the path, as libguestfs names it (`/dev/sdb`); `undefined` mounts what
  *   the guest's own system mounts
- * @returns what `ls` or `cat` print; nothing for `get`
+ * @param share reads the backup's files
+ * @param onBytes gets what `cat` prints, as it comes: a file of a guest is no text, and may be of any size
+ * @returns what `ls` prints; nothing for the others
  * @throws {VmbError} `files.no-guestfish` (exit 5); `files.no-system` that lists the file systems;
  *   `files.not-found` (exit 10)
  */
@@ -27,7 +31,12 @@ export async function readBackupFile(
   system: Pick<System, "processes" | "files">,
   backup: StoredBackup,
   wish: FileWish,
-  options: { readonly fileSystem: string | undefined; readonly signal: AbortSignal },
+  options: {
+    readonly share: Pick<Files, "readStart">;
+    readonly fileSystem: string | undefined;
+    readonly signal: AbortSignal;
+    readonly onBytes: (bytes: Uint8Array) => void;
+  },
 ): Promise<string> {
   const { manifest, folder } = usable(backup, "restore");
   if (!wish.path.startsWith("/")) {
@@ -37,13 +46,19 @@ export async function readBackupFile(
     });
   }
   if (wish.kind === "get") await assertFolder(system, wish.target);
+  for (const { file, virtualSize } of manifest.disks) {
+    await assertBackupImage(options.share, { path: `${folder}/${file}`, virtualSize });
+  }
   const drives = manifest.disks.flatMap(({ file }) => ["--add", `${folder}/${file}`]);
   const open = ["--ro", "--format=qcow2", ...drives];
   const mount = options.fileSystem === undefined
     ? ["--inspector"]
     : ["--mount", `${options.fileSystem}:/`];
-  const done = await guestfish(system, [...open, ...mount, ...commandOf(wish)], options.signal);
-  if (done.code === 0) return wish.kind === "get" ? "" : done.stdout;
+  const done = await guestfish(system, [...open, ...mount, ...commandOf(wish)], {
+    signal: options.signal,
+    ...(wish.kind === "cat" ? { onStdout: options.onBytes } : {}),
+  });
+  if (done.code === 0) return wish.kind === "ls" ? done.stdout : "";
   const words = done.stderr.trim().split("\n").at(-1)?.replace(/^libguestfs: error: /, "") ?? "";
   if (options.fileSystem === undefined && /no operating system was found/.test(done.stderr)) {
     throw new VmbError(
@@ -73,7 +88,8 @@ function commandOf(wish: FileWish): readonly string[] {
     case "ls":
       return ["ll", wish.path];
     case "cat":
-      return ["cat", wish.path];
+      // Its own "cat" ends at the first zero byte, and at a few megabytes.
+      return ["download", wish.path, "/dev/stdout"];
     case "get":
       return ["copy-out", wish.path, wish.target];
   }
@@ -84,14 +100,14 @@ async function fileSystems(
   open: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
-  const done = await guestfish(system, [...open, "run", ":", "list-filesystems"], signal);
+  const done = await guestfish(system, [...open, "run", ":", "list-filesystems"], { signal });
   return done.stdout.trim().replaceAll("\n", ", ") || "none was found";
 }
 
 async function guestfish(
   { processes }: Pick<System, "processes">,
   args: readonly string[],
-  signal: AbortSignal,
+  options: Pick<RunOptions, "signal" | "onStdout">,
 ): Promise<Completed> {
   const argv: Argv = ["guestfish", ...args];
   try {
@@ -99,7 +115,7 @@ async function guestfish(
       // Without libvirt in between: a domain of its own would only confuse whoever lists them.
       env: { LIBGUESTFS_BACKEND: "direct" },
       timeoutMs: patienceMs,
-      signal,
+      ...options,
     });
   } catch (error) {
     if (!(error instanceof VmbError) || error.code !== "process.missing") throw error;

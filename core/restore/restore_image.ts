@@ -16,6 +16,8 @@ export interface RestoreStart extends Below {
   readonly form: "copy" | "qcow2" | "raw";
   /** Bytes that the guest sees. */
   readonly virtualSize: number;
+  /** Folder of the share: below it no link is followed. */
+  readonly below?: string | undefined;
 }
 
 /** restore thread -> main. `done` is in bytes of the image. */

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { reportError } from "../sys/thread_error.ts";
 import { exitCodes, VmbError } from "../error.ts";
+import { foreignImage, imageFault } from "../image/backup_image.ts";
+import { headerBytes } from "../qcow2/header.ts";
 import { createSink, openSource, readPieces, type Sink, type Source } from "../sys/files.ts";
 import type { ThreadScope } from "../sys/thread.ts";
 import { type ClusterTarget, qcow2Target, rawTarget } from "./cluster_target.ts";
@@ -67,6 +69,8 @@ async function pass(
   };
   if (start.form === "copy") await copy(start, sink, onRead);
   else {
+    const header = new Uint8Array(headerBytes);
+    assertOurs(start.image, header.subarray(0, source.readAt(header, 0)), start.virtualSize);
     const target: ClusterTarget = start.form === "raw"
       ? rawTarget(sink, start.virtualSize)
       : await qcow2Target(sink, source, start.virtualSize);
@@ -82,19 +86,28 @@ async function pass(
 
 /** Copies a file byte by byte; blocks of zeros become holes. */
 async function copy(
-  { image, size, below }: RestoreStart,
+  { image, size, virtualSize, below }: RestoreStart,
   sink: Sink,
   onRead: (bytes: Uint8Array, end: number) => void,
 ): Promise<void> {
   let offset = 0;
   for await (const bytes of readPieces(image, pieceSize, { below })) {
     onRead(bytes, offset + bytes.length);
+    // Of the very bytes that are written: they may change between two looks.
+    if (offset === 0) assertOurs(image, bytes, virtualSize);
     for (const { from, to } of dataRuns(bytes)) {
       sink.writeAt(bytes.subarray(from, to), offset + from);
     }
     offset += bytes.length;
   }
+  if (offset === 0) assertOurs(image, new Uint8Array(), virtualSize);
   sink.truncate(size);
+}
+
+/** A copied image is opened by QEMU with all that its header names. */
+function assertOurs(image: string, bytes: Uint8Array, virtualSize: number): void {
+  const fault = imageFault(bytes, { virtualSize });
+  if (fault !== undefined) throw foreignImage(image, fault);
 }
 
 /** Runs of blocks of which each has a byte that is not zero. */

@@ -3,6 +3,7 @@ import type { Configuration } from "../config/configuration.ts";
 import { exitCodes, VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import { formatBytes } from "../format/bytes.ts";
+import { assertBackupImage } from "../image/backup_image.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type BackupFiles, readBackupFiles } from "../repository/backup_files.ts";
 import { findBackup, type StoredBackup, usable } from "../repository/backups.ts";
@@ -179,6 +180,9 @@ async function prepare(
   backup: WholeBackup,
 ): Promise<Prepared> {
   phases.begin("checks", `Checking ${backup.folder}`);
+  for (const { file, virtualSize } of backup.manifest.disks) {
+    await assertBackupImage(share, { path: `${backup.folder}/${file}`, virtualSize });
+  }
   const [files, facts] = await Promise.all([
     readBackupFiles(share, backup),
     hostFacts(system, virsh),

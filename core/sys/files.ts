@@ -8,6 +8,7 @@ import {
   lock,
   read,
   type ReadOptions,
+  readStart,
   readText,
 } from "./open_files.ts";
 import { makeLink, syncFile, syncFolder, write } from "./replacement.ts";
@@ -20,6 +21,8 @@ export type { Below, FileInfo, FileLock, LineFile, ReadOptions };
 export interface Files {
   readText(path: string, options?: ReadOptions): Promise<string>;
   read(path: string, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
+  /** The first `length` bytes of a file, or as many as it has. */
+  readStart(path: string, length: number, options?: Below): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Replaces a file durably: temporary file in the same folder, write, fsync, rename, fsync of the folder.
    * Whoever reads the path sees the old content or the new one.
@@ -68,6 +71,7 @@ export interface Files {
 export const systemFiles: Files = {
   readText,
   read,
+  readStart,
   write,
   appendTo,
   async copy(from, to, options) {

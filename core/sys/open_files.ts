@@ -51,6 +51,27 @@ export async function read(
   }
 }
 
+/** The beginning of a file: see `Files.readStart`. */
+export async function readStart(
+  path: string,
+  length: number,
+  options: Below = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path, options, { read: true });
+  try {
+    const buffer = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const count = await file.read(buffer.subarray(done));
+      if (count === null) break;
+      done += count;
+    }
+    return buffer.slice(0, done);
+  } finally {
+    file.close();
+  }
+}
+
 export async function readText(path: string, options: ReadOptions = {}): Promise<string> {
   if (options.below === undefined && options.limit === undefined) {
     return await Deno.readTextFile(path);

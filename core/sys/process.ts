@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Gets stderr as it comes, besides what the result has of it. */
   readonly onStderr?: (text: string) => void;
+  /** Gets stdout as it comes, byte for byte; the result then has none of it. */
+  readonly onStdout?: (bytes: Uint8Array) => void;
   /**
    * An abort does not kill the program, but writes this to its stdin, and waits for its end as long as
    * `patienceMs`. It is in a session of its own: Ctrl-C on our terminal is for us to hand on.
@@ -95,7 +97,7 @@ function lastLines(text: string, count: number): string {
 export const systemProcesses: Processes = { run, start, follow };
 
 async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
-  const { stdin, env = {}, timeoutMs = 60_000, signal, onStderr, askToStop } = options;
+  const { stdin, env = {}, timeoutMs = 60_000, signal, onStderr, onStdout, askToStop } = options;
   signal?.throwIfAborted();
   const child = spawn(argv, {
     env,
@@ -106,7 +108,7 @@ async function run(argv: Argv, options: RunOptions = {}): Promise<Completed> {
   const input = askToStop === undefined ? stdin : asked.promise;
   const ended = Promise.all([
     child.status,
-    text(child.stdout, child.status),
+    text(child.stdout, child.status, undefined, onStdout),
     text(child.stderr, child.status, onStderr),
     input === undefined ? undefined : feed(child, input),
   ]);
@@ -252,6 +254,7 @@ async function text(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   status: Promise<Deno.CommandStatus>,
   onText: (text: string) => void = () => {},
+  onBytes?: (bytes: Uint8Array) => void,
 ): Promise<string> {
   const decoder = new TextDecoder();
   const reader = stream.getReader();
@@ -263,6 +266,10 @@ async function text(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
+    if (onBytes !== undefined) {
+      onBytes(value);
+      continue;
+    }
     const text = decoder.decode(value, { stream: true });
     onText(text);
     result += text;

@@ -21,6 +21,8 @@ export function shareFiles(files: Files, root: string, timeoutMs: number): Files
   return {
     readText: (path, options) => late("Read", path, files.readText(path, within(options))),
     read: (path, options) => late("Read", path, files.read(path, within(options))),
+    readStart: (path, length, options) =>
+      late("Read", path, files.readStart(path, length, within(options))),
     write: (path, content, options) =>
       late("Write", path, files.write(path, content, within(options))),
     appendTo: (path) => late("Opening", path, files.appendTo(path, within())),

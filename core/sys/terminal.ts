@@ -2,6 +2,8 @@
 export interface Terminal {
   /** Results: what the command was asked for. */
   out(text: string): void;
+  /** A result that is no text. */
+  outBytes(bytes: Uint8Array): void;
   /** What happens meanwhile, and errors. */
   err(text: string): void;
   /** Whether a person watches the second stream. */
@@ -17,6 +19,7 @@ export interface Terminal {
 
 export const systemTerminal: Terminal = {
   out: (text) => writeAll(Deno.stdout, text),
+  outBytes: (bytes) => writeAll(Deno.stdout, bytes),
   err: (text) => writeAll(Deno.stderr, text),
   interactive: Deno.stderr.isTerminal() && Deno.env.get("TERM") !== "dumb",
   colour: Deno.stderr.isTerminal() && !Deno.noColor && Deno.env.get("TERM") !== "dumb",
@@ -37,8 +40,11 @@ export const systemTerminal: Terminal = {
   },
 };
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+function writeAll(
+  stream: { writeSync(bytes: Uint8Array): number },
+  content: string | Uint8Array,
+): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   } catch {

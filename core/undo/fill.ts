@@ -39,7 +39,9 @@ export async function serveFill(
   const owner = await qemuOwner(virsh);
   const folders = { scratchFolder: socketFolder, stagingFolder: logFolder };
   await makeRunFolders(system, folders, owner);
-  const images = disks.map(({ target, image }) => ({ target, path: image, format: "qcow2" }));
+  const images = disks.map(({ target, image }) => ({
+    ...{ target, path: image, format: "qcow2", alone: true },
+  }));
   return await serveImages(system, images, { sockets: socketFolder, logs: logFolder }, owner);
 }
 

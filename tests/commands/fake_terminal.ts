@@ -13,6 +13,7 @@ export function fakeTerminal(
   return {
     written,
     out: (text) => void (written.out += text),
+    outBytes: (bytes) => void (written.out += new TextDecoder("latin1").decode(bytes)),
     err: (text) => void (written.err += text),
     interactive: kind === "interactive",
     colour: kind === "interactive",

@@ -3,7 +3,7 @@ import { guestType } from "../lab/acceleration.ts";
 import { createGuest } from "../lab/guest.ts";
 import { openLab } from "../lab/lab.ts";
 import { findProgram } from "../lab/program_files.ts";
-import { assertEnded, hypervisorName, openSite } from "./site.ts";
+import { assertEnded, hypervisorName, names, openSite } from "./site.ts";
 
 const guestfish = await findProgram("guestfish");
 // libguestfs takes /dev/kvm for usable when it is there.
@@ -44,7 +44,36 @@ Deno.test("vmb hv files reads single files by guestfish, or says that it is miss
     const get = ["get", "/filler", target, "--filesystem", "/dev/sda"];
     assertEnded(await files("latest", ...get), 0);
     assert.equal((await Deno.stat(`${target}/filler`)).size, 1024 * 1024);
+    const cat = await files("latest", "cat", "/filler", "--filesystem", "/dev/sda", "--json");
+    assertEnded(cat, 0);
+    const filler = await Deno.readFile(`${target}/filler`);
+    assert.deepEqual(Uint8Array.fromBase64(JSON.parse(cat.stdout).base64), filler);
     assertEnded(await files("latest", "cat", "/none", "--filesystem", "/dev/sda"), 10);
+  });
+  await t.step("an image that stands on a file of this host is not opened", async () => {
+    const parent = `${site.root}/${hypervisorName}/${guest.name}`;
+    const [id = ""] = await names(parent);
+    const image = `${parent}/${id}/${guest.name}-vda.qcow2`;
+    const whole = await Deno.readFile(image);
+    await Deno.writeTextFile(`${lab.folder}/secret`, "x".repeat(1024 * 1024));
+    const header = new DataView(whole.buffer.slice(0, 112));
+    header.setBigUint64(8, 112n);
+    header.setUint32(16, `${lab.folder}/secret`.length);
+    const file = await Deno.open(image, { write: true });
+    await file.write(new Uint8Array(header.buffer));
+    await file.write(new TextEncoder().encode(`${lab.folder}/secret`));
+    file.close();
+    for (const args of [["files", guest.name, "latest", "ls", "/"], ["test-restore", guest.name]]) {
+      const ended = await site.vmb("hv", ...args);
+      assertEnded(ended, 6);
+      assert.match(ended.stderr, /is none that vmb writes: it stands on another file/);
+    }
+    const restored = await site.vmb("hv", "restore", guest.name, "--name", "gw-copy", "--yes");
+    assertEnded(restored, 6);
+    const verified = await site.vmb("hv", "verify", guest.name);
+    assertEnded(verified, 6);
+    assert.match(verified.stderr, /is no image of a backup: it stands on another file/);
+    await Deno.writeFile(image, whole);
   });
   assertEnded(await site.vmb("hv", "verify", guest.name), 0);
 });

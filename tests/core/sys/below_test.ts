@@ -27,6 +27,7 @@ async function hostileShare(folder: string) {
 const operations: Readonly<Record<string, (share: Files, path: string) => Promise<unknown>>> = {
   readText: (share, path) => share.readText(path),
   read: (share, path) => share.read(path),
+  readStart: (share, path) => share.readStart(path, 3),
   appendTo: async (share, path) => await (await share.appendTo(path)).append("forged"),
   copy: (share, path) => share.copy(path, path),
   list: (share, path) => share.list(path),
