@@ -1,18 +1,21 @@
 import { CommanderError } from "commander";
 import { type Configuration, loadConfiguration } from "../core/config/configuration.ts";
-import { CancelledError, exitCodes, toVmbError, VmbError } from "../core/error.ts";
+import { CancelledError, ConfigError, exitCodes, toVmbError, VmbError } from "../core/error.ts";
+import { escaped, escapedText } from "../core/format/escaped.ts";
 import type { System } from "../core/sys/system.ts";
 import type { Terminal } from "../core/sys/terminal.ts";
 import type { CommandContext } from "./context.ts";
+import { escapingTerminal } from "./output/escaping_terminal.ts";
 import { makeReporter } from "./output/reporter.ts";
 import { makeProgram } from "./program.ts";
 
 /** Runs one command line, and returns the exit code. All errors end here, and are printed here. */
 export async function runMain(
   system: System,
-  terminal: Terminal,
+  rawTerminal: Terminal,
   { version, args }: { readonly version: string; readonly args: readonly string[] },
 ): Promise<number> {
+  const terminal = escapingTerminal(rawTerminal);
   const stop = new AbortController();
   const interrupted = Promise.withResolvers<never>();
   interrupted.promise.catch(() => {});
@@ -24,7 +27,7 @@ export async function runMain(
     stop.abort(error);
     if (shielded === undefined) interrupted.reject(error);
   });
-  const reporter = makeReporter(terminal, system.clock);
+  const reporter = makeReporter(rawTerminal, system.clock);
   let printed = false;
   const context: CommandContext = {
     system,
@@ -75,8 +78,10 @@ function usageError({ message }: CommanderError): VmbError {
 }
 
 function printError(terminal: Terminal, error: VmbError): void {
-  terminal.err(`vmb: ${error.message}\n`);
-  if (error.hint !== undefined) terminal.err(`  hint: ${error.hint}\n`);
+  // The problems of a configuration are a line each; no other text makes lines.
+  const show = error instanceof ConfigError ? escapedText : escaped;
+  terminal.err(`vmb: ${show(error.message)}\n`);
+  if (error.hint !== undefined) terminal.err(`  hint: ${show(error.hint)}\n`);
   if (error.code === "internal" && error.cause instanceof Error) {
     terminal.err(`  this is a fault of vmb itself:\n${error.cause.stack ?? ""}\n`);
   }

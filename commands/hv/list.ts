@@ -1,4 +1,5 @@
 import { formatBytes } from "../../core/format/bytes.ts";
+import { escaped } from "../../core/format/escaped.ts";
 import type { Proof } from "../../core/proof/proof.ts";
 import type { StoredBackup } from "../../core/repository/backups.ts";
 import { shareFiles } from "../../core/sys/share_files.ts";
@@ -54,7 +55,9 @@ export function listCommand(context: CommandContext) {
 
 /** Why nothing is known of a backup: it must not be met only when it is needed. */
 function reasonOf({ address, state, problem }: StoredBackup): string {
-  return state === "readable" ? "" : `\n${address.vm} ${address.id} is ${state}: ${problem}\n`;
+  return state === "readable"
+    ? ""
+    : `\n${address.vm} ${address.id} is ${state}: ${escaped(problem ?? "")}\n`;
 }
 
 function row(

@@ -1,4 +1,5 @@
 import { formatBytes } from "../../core/format/bytes.ts";
+import { escaped } from "../../core/format/escaped.ts";
 import { formatDuration } from "../../core/format/duration.ts";
 import type { StoredProof } from "../../core/proof/proofs.ts";
 import { imageOf, type Manifest } from "../../core/repository/manifest.ts";
@@ -86,8 +87,10 @@ function showManifest(folder: string, manifest: Manifest): string {
     ]),
   ]);
   const rest = [
-    ...manifest.skippedDisks.map(({ target, reason }) => `without ${target}: ${reason}\n`),
-    ...manifest.warnings.map((warning) => `warning: ${warning}\n`),
+    ...manifest.skippedDisks.map(({ target, reason }) =>
+      `without ${escaped(target)}: ${escaped(reason)}\n`
+    ),
+    ...manifest.warnings.map((warning) => `warning: ${escaped(warning)}\n`),
   ];
   return `${facts}\n${disks}${rest.length > 0 ? "\n" : ""}${rest.join("")}`;
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { exitCodes, VmbError } from "../../core/error.ts";
+import { escaped } from "../../core/format/escaped.ts";
 import { formatDuration } from "../../core/format/duration.ts";
 import type { ProofNetwork } from "../../core/proof/proof.ts";
 import type { ProofOutcome } from "../../core/proof/run.ts";
@@ -139,7 +140,7 @@ function showProof({ proof, folder, kept }: ProofOutcome): string {
     } after its start`,
   ];
   return [
-    `${vm} ${backup.id}: ${verdict.toUpperCase()}, ${reason}`,
+    `${vm} ${backup.id}: ${verdict.toUpperCase()}, ${escaped(reason)}`,
     ...booted,
     ...(folder === undefined ? [] : [`  evidence in ${folder}`]),
     ...(kept === undefined ? [] : [

@@ -1,5 +1,6 @@
 import { exitCodes, VmbError } from "../../core/error.ts";
 import { formatBytes } from "../../core/format/bytes.ts";
+import { escaped } from "../../core/format/escaped.ts";
 import type { Verification } from "../../core/repository/verify.ts";
 import { shareFiles } from "../../core/sys/share_files.ts";
 import { newCommand } from "../command.ts";
@@ -66,7 +67,7 @@ function showVerification(
     `${vm} ${id}: ${ok ? "ok" : newer ? "not verified" : "FAILED"}, ${files} files, ${
       formatBytes(bytes)
     }`,
-    ...problems.map((problem) => `  ${problem}`),
+    ...problems.map((problem) => `  ${escaped(problem)}`),
     "",
   ].join("\n");
 }

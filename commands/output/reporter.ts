@@ -1,4 +1,5 @@
 import type { CheckOutcome, Event, Report } from "../../core/event.ts";
+import { escapedEvent } from "../../core/format/escaped_event.ts";
 import { eventLine } from "../../core/format/event_line.ts";
 import type { Clock } from "../../core/sys/clock.ts";
 import type { Terminal } from "../../core/sys/terminal.ts";
@@ -23,7 +24,8 @@ function interactive(terminal: Terminal, clock: Clock) {
     shown = false;
   };
   return {
-    report(event: Event) {
+    report(told: Event) {
+      const event = escapedEvent(told);
       if (event.kind === "progress") {
         const now = clock.monotonic();
         progress = advance(progress, event, now);
@@ -49,7 +51,8 @@ function plain(terminal: Terminal, clock: Clock) {
   let progress: ProgressState = noProgress;
   const told = new Map<string, { tenth: number; time: number }>();
   return {
-    report(event: Event) {
+    report(said: Event) {
+      const event = escapedEvent(said);
       if (event.kind === "phase") {
         progress = noProgress;
         told.clear();

@@ -1,7 +1,9 @@
 import type { Event } from "../event.ts";
+import { escapedEvent } from "./escaped_event.ts";
 
-/** An event as one line of a log without colour; progress has none. */
-export function eventLine(event: Event): string | undefined {
+/** An event as one line of a log without colour, whatever its texts hold; progress has none. */
+export function eventLine(told: Event): string | undefined {
+  const event = escapedEvent(told);
   switch (event.kind) {
     case "phase":
       return `== ${event.text}`;

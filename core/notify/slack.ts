@@ -1,4 +1,5 @@
 import type { KnownBlock } from "@slack/types";
+import { escapedText } from "../format/escaped.ts";
 import type { VmbError } from "../error.ts";
 import type { Report } from "../event.ts";
 import type { System } from "../sys/system.ts";
@@ -111,7 +112,7 @@ function withoutSecret(text: string, webhook: string): string {
 
 /** Slack's own rule for text in mrkdwn. */
 export function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return escapedText(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 export function cut(text: string, length: number): string {

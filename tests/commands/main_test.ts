@@ -172,7 +172,7 @@ Deno.test("vmb hv list, show and verify read what lies on the share", async () =
   assert.equal((await site.run("hv", "show", "gw 1", "2020-01-01-000000")).code, 10);
 
   const whole = await site.run("hv", "verify", "--all");
-  assert.deepEqual([whole.code, whole.out], [0, "gw 1 2026-11-21-120000: ok, 2 files, 942 B\n"]);
+  assert.deepEqual([whole.code, whole.out], [0, "gw 1 2026-11-21-120000: ok, 2 files, 1 KiB\n"]);
   await Deno.writeTextFile(`${folder}/gw 1.xml`, "<Domain/>");
   const damaged = await site.run("hv", "verify", "gw 1", "--json");
   assert.equal(damaged.code, 6);
