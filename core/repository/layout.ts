@@ -59,8 +59,9 @@ export function isBackupId(name: string): boolean {
   return /^\d{4}-\d{2}-\d{2}-\d{6}$/.test(name);
 }
 
+/** Whether a run was writing that folder, or taking it away. */
 export function isPartialName(name: string): boolean {
-  return /^\.\d{4}-\d{2}-\d{2}-\d{6}\.partial$/.test(name);
+  return /^\.(removed-)?\d{4}-\d{2}-\d{2}-\d{6}\.partial$/.test(name);
 }
 
 /** Files are keyed by disk target: two disks may have one file name in different folders. */

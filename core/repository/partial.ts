@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { VmbError } from "../error.ts";
 import type { Journal } from "../journal/journal.ts";
+import { isOutcomeUnknown } from "../sys/deadline.ts";
 import type { Files } from "../sys/files.ts";
 import type { Checksum } from "./checksums.ts";
 import { writeChecksums } from "./checksums.ts";
@@ -102,6 +103,8 @@ async function renameSurely(files: Files, from: string, to: string): Promise<voi
   try {
     await files.rename(from, to);
   } catch (error) {
+    // It may happen at any time from now on: what is there says nothing yet.
+    if (isOutcomeUnknown(error)) throw error;
     const done = await files.inspect(to) !== undefined && await files.inspect(from) === undefined;
     if (!done) throw error;
   }

@@ -4,6 +4,7 @@ import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription } from "../libvirt/domain_xml.ts";
 import { undoRun } from "../undo/undo_run.ts";
 import { makeRunFolders } from "../journal/folders.ts";
+import { isOutcomeUnknown } from "../sys/deadline.ts";
 import type { Run } from "./open_run.ts";
 
 /**
@@ -50,7 +51,8 @@ export async function withJournal<T>(
     await journal.abandon();
   } else {
     try {
-      await undoRun(journal, { system, report, shareTimeoutMs });
+      const outcomeUnknown = isOutcomeUnknown(failure);
+      await undoRun(journal, { system, report, shareTimeoutMs, outcomeUnknown });
     } catch (thrown) {
       const undo = toVmbError(thrown);
       report({ kind: "error", text: undo.message, hint: undo.hint });

@@ -10,10 +10,10 @@ import { removeIsolatedNetwork } from "./test_network.ts";
 import { destroyTestDomain } from "./test_domain.ts";
 import { settleFill } from "./fill.ts";
 import { undoRestoreSteps } from "./restored.ts";
-import { withDeadline } from "../sys/deadline.ts";
 import type { System } from "../sys/system.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { JournalEntry } from "../journal/journal_entry.ts";
+import { settlePartials } from "./partials.ts";
 import { removeUnusedScratch } from "./scratch.ts";
 import { endStrayProcesses } from "./stray.ts";
 
@@ -24,6 +24,8 @@ export interface UndoOptions {
   readonly shareTimeoutMs: number;
   /** Until when to wait for disks that are still being filled; without it they are not waited for. */
   readonly waiting?: AbortSignal | undefined;
+  /** A change of the share gave no answer in this process: it may happen yet, so what it was about stays. */
+  readonly outcomeUnknown?: boolean;
 }
 
 /** What the steps of one undoing share. */
@@ -50,9 +52,6 @@ const testSteps: readonly UndoStep[] = [undoTestDomain, undoTestNetwork, undoTes
 /** What a restore made; what it has made whole stays. */
 const restoreSteps: readonly UndoStep[] = [undoRestore, endFill];
 
-/** Large files take a server a while to delete. */
-const removalFactor = 10;
-
 /**
  * Undoes what a run has begun and not undone, the guest first, and ends its journal. It serves a run that
  * ends, in whatever way, as well as one that was killed; it may be killed itself, and called again.
@@ -72,7 +71,9 @@ export async function undoRun(journal: Journal, options: UndoOptions): Promise<v
   try {
     // As long as a virsh process of ours lives, what it is about to do cannot be undone.
     await endStrayProcesses(options.system, [begin.scratchFolder, begin.stagingFolder], 150_000);
-    for (const step of [...guestSteps, ...testSteps, ...restoreSteps, undoScratch, undoPartials]) {
+    for (
+      const step of [...guestSteps, ...testSteps, ...restoreSteps, undoScratch, settlePartials]
+    ) {
       try {
         await step(context);
       } catch (error) {
@@ -174,18 +175,4 @@ async function endFill({ waiting, ...context }: UndoContext): Promise<void> {
 
 async function undoScratch(context: UndoContext): Promise<void> {
   await removeUnusedScratch(context, context.begin.scratchFolder);
-}
-
-async function undoPartials(context: UndoContext): Promise<void> {
-  const { journal, report, system, shareTimeoutMs } = context;
-  for (const path of journal.outstanding().partials) {
-    await withDeadline(
-      `Removal of "${path}"`,
-      shareTimeoutMs * removalFactor,
-      system.files.remove(path),
-      { hint: "The share hangs; the next run, or vmb hv recover, removes it" },
-    );
-    report({ kind: "info", text: `Removed the partial backup "${path}"` });
-    await journal.write({ step: "partial-gone", path });
-  }
 }

@@ -26,6 +26,7 @@ Deno.test("makeReporter colours its own words only, and no event makes a second 
     report({ kind: "progress", target: hostile, done: 1, total: 1 });
     // deno-lint-ignore no-control-regex
     const own = terminal.written.err.replaceAll(/\u001b\[(\d+m|K)|\r(?=x)/g, "");
+    // deno-lint-ignore no-control-regex
     assert.doesNotMatch(own, /[\u001b\u0007\u009b\u202e]/, kind);
     assert.doesNotMatch(own, /^(<3>)?forged/m, kind);
   }

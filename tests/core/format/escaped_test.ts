@@ -58,6 +58,7 @@ Deno.test("a message to Slack holds nothing that acts on who reads it", () => {
     const notice = { vm: text, hypervisor: "hv1", time: new Date(0), step: text, error };
     const { blocks: [, ...sections], text: plain } = failureMessage(notice);
     for (const said of [plain, JSON.stringify(sections)]) {
+      // deno-lint-ignore no-control-regex
       assert.doesNotMatch(said, /[\u001b\u009b\u202e\u0007\r]/);
     }
   }
