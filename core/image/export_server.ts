@@ -40,6 +40,8 @@ export async function serveImages(
     const socketPath = `${folders.sockets}/${target}.sock`;
     const log = `${folders.logs}/${target}.qemu-nbd.log`;
     const pidFile = `${folders.logs}/${target}.qemu-nbd.pid`;
+    // One that an earlier server left would speak for this one, before it has opened anything.
+    await system.files.remove(pidFile);
     const daemon = await system.processes.start(
       [
         "qemu-nbd",

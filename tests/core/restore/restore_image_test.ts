@@ -74,7 +74,7 @@ for (const compression of ["none", "zstd"] as const) {
       await flip();
       await assert.rejects(
         restore({ ...backup, target: `${folder.path}/out-${index}`, form }),
-        (error) => error instanceof VmbError && /^(restore|qcow2)\./.test(error.code),
+        (error) => error instanceof VmbError && /^(restore|qcow2|image)\./.test(error.code),
       );
       await flip();
     }
