@@ -68,7 +68,7 @@ export async function verifyBackup(
       }
       const read = await readBack(system, `${folder}/${name}`, {
         dropCache: true,
-        below: address.root,
+        below: backup.address.root,
         signal: options.signal,
         onProgress: (done) => options.onProgress?.(name, done, size),
       });

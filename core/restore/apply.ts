@@ -120,7 +120,6 @@ async function restoreDisk(context: ApplyContext, planned: PlannedDisk): Promise
     ...{ image, size, sha256, form, virtualSize, signal },
     below: settings.backupRoot,
     target: await beginFile(journal, path),
-    below: settings.backupRoot,
     stallMs: settings.shareTimeoutSeconds * stallFactor * 1000,
     onProgress: (done, total) => report({ kind: "progress", target: disk, done, total }),
   });

@@ -17,12 +17,11 @@ const [image, map] = ["gw-vda.qcow2", "gw-vda.blockmap"];
 
 Deno.test("readBackImages notes image and block map when the share gives back what was sent", async () => {
   await using site = await copied();
-  const { noted, digests } = await site.readBack();
+  const { noted } = await site.readBack();
   assert.deepEqual(noted.map(({ name, role }) => [name, role]), [
     [image, "disk"],
     [map, "blockmap"],
   ]);
-  assert.equal(digests.get("vda"), noted[0]?.sha256);
   assert.equal(noted[0]?.sha256, await sha256sum(`${site.folder}/${image}`));
   assert.equal(noted[1]?.sha256, await sha256sum(`${site.folder}/${map}`));
 });
@@ -146,13 +145,13 @@ async function copied(
     begin,
     async readBack(changes: Changes = {}, behind?: ImagesReadBack) {
       using fresh = begin(changes);
-      const digests = await readBackImages(
+      await readBackImages(
         contextOf(changes),
         partial,
         [copy],
         behind ?? fresh,
       );
-      return { noted, digests };
+      return { noted };
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };

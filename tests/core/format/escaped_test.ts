@@ -55,7 +55,15 @@ Deno.test("eventLine is one line that does nothing, whatever is told", () => {
 Deno.test("a message to Slack holds nothing that acts on who reads it", () => {
   for (const [text] of hostile) {
     const error = new VmbError(text, { code: "x", hint: text });
-    const notice = { vm: text, hypervisor: "hv1", time: new Date(0), step: text, error };
+    const notice = {
+      title: "Backup",
+      command: text,
+      vm: text,
+      hypervisor: "hv1",
+      time: new Date(0),
+      step: text,
+      error,
+    };
     const { blocks: [, ...sections], text: plain } = failureMessage(notice);
     for (const said of [plain, JSON.stringify(sections)]) {
       // deno-lint-ignore no-control-regex
