@@ -1,5 +1,6 @@
 import { exitCodes, toVmbError, VmbError } from "../error.ts";
 import { commandFailed } from "../sys/process.ts";
+import { isOutcomeUnknown } from "../sys/deadline.ts";
 import { shareFiles } from "../sys/share_files.ts";
 import type { System } from "../sys/system.ts";
 import { metadataFolder } from "./layout.ts";
@@ -85,7 +86,7 @@ export async function probeShareWrite(
     await share.remove(probe);
   } catch (thrown) {
     const error = toVmbError(thrown);
-    if (error.code === "deadline") throw noAnswer(settings);
+    if (error.code === "deadline" || isOutcomeUnknown(error)) throw noAnswer(settings);
     // What is no word of the system has its own hint.
     if (!error.code.startsWith("system.")) throw error;
     const words = error.message.replace(/ \(os error \d+\).*$/s, "");
