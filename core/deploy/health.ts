@@ -24,6 +24,7 @@ import { containerState } from "./containers.ts";
 import { type DeploySources, desiredState } from "./desired.ts";
 import { fileDaemon } from "./health_file_daemon.ts";
 import { jobResults } from "./health_jobs.ts";
+import { stuckJobs } from "./health_stuck.ts";
 import { heldLocks } from "./health_locks.ts";
 import type { ControlPlaces } from "./places.ts";
 import { planDeploy, shareTimeoutMs } from "./plan.ts";
@@ -82,6 +83,7 @@ export function healthChecks(context: HealthContext): readonly Check[] {
     })),
     { name: "jobs", run: () => jobResults(system, vms) },
     { name: "cycle", run: () => passedOver(context) },
+    { name: "stuck", run: () => stuckJobs(system, bconsole) },
     { name: "locks", run: () => heldLocks(system, bconsole, site) },
     { name: "drift", run: () => drift(context) },
     { name: "repository", run: () => repository(context) },
