@@ -6,9 +6,15 @@ import type { System } from "../../sys/system.ts";
 /** Where distributions and administrators describe firmware (QEMU, docs/interop/firmware.json). */
 const descriptorFolders = ["/usr/share/qemu/firmware", "/etc/qemu/firmware"];
 
+/** Where packages put firmware: older VMs name files there that no descriptor does. */
+const packageFolders = [
+  ...["/usr/share/OVMF", "/usr/share/edk2/ovmf", "/usr/share/edk2/x64", "/usr/share/edk2/aarch64"],
+  ...["/usr/share/AAVMF", "/usr/share/qemu-efi-aarch64"],
+];
+
 /**
  * Paths of the firmware and of the templates for its variables that this host has by its own word: its
- * descriptors, and what libvirt offers.
+ * descriptors, its packages, and what libvirt offers.
  */
 export async function hostFirmware(
   { files }: Pick<System, "files">,
@@ -21,6 +27,12 @@ export async function hostFirmware(
       if (!name.endsWith(".json")) continue;
       const text = await files.readText(`${folder}/${name}`).catch(() => "");
       for (const path of pathsOf(text)) known.add(path);
+    }
+  }
+  for (const folder of packageFolders) {
+    if (await files.inspectTarget(folder) === undefined) continue;
+    for (const name of await files.list(folder)) {
+      if (/\.(fd|qcow2|raw)$/.test(name)) known.add(`${folder}/${name}`);
     }
   }
   const asked = await virsh.attempt(["domcapabilities"]);
