@@ -147,12 +147,15 @@ function describeFrozen({ freezeMs, heldMs, thawMs, atMostMs }: FrozenTimes): st
     `and ${thawMs} ms for its thaw, with the guest's own hooks`;
 }
 
-/** A VM that ended is told first; what the copy saw of that is no news then. */
+/** A capture that was lost is told first; what the copy saw of that is no news then. */
 async function causeOf(capture: Capture, thrown: unknown): Promise<VmbError> {
   const error = toVmbError(thrown);
+  if (error.code.startsWith("nbd.")) {
+    const lost = await capture.assertWhole().then(() => error, toVmbError);
+    return lost.code.startsWith("capture.") ? lost : error;
+  }
   const end = await capture.ended().catch(() => undefined);
   if (end === undefined || end.code === error.code) return error;
-  if (error.code.startsWith("nbd.")) return end;
   const exit = error instanceof CancelledError ? error.exit : end.exit;
   return new VmbError(`${end.message}; and then: ${error.message}`, { ...end, exit });
 }
