@@ -22,6 +22,7 @@ import { backupCommand } from "./hv/backup.ts";
 import { cancelCommand } from "./hv/cancel.ts";
 import { checkCommand } from "./hv/check.ts";
 import { filesCommand } from "./hv/files.ts";
+import { initShareCommand } from "./hv/init_share.ts";
 import { installCommand } from "./hv/install.ts";
 import { listCommand } from "./hv/list.ts";
 import { notifyTestCommand } from "./hv/notify/test.ts";
@@ -80,6 +81,7 @@ function wholeProgram(context: CommandContext): Command {
   add(hv, filesCommand(context));
   add(hv, recoverCommand(context));
   add(hv, installCommand(context));
+  add(hv, initShareCommand(context));
   add(hv, runsCommand(context));
   add(hv, cancelCommand(context));
   const notify = newCommand("notify", {

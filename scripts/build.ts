@@ -161,6 +161,7 @@ async function prove(program: string, form: Form): Promise<void> {
     VMB_CONFIG_DIR: work,
     VMB_BACKUP_ROOT: join(work, "share"),
     VMB_BACKUP_FSTYPES: mount?.type ?? "",
+    VMB_BACKUP_LOCAL: "yes",
   };
   const version = await systemProcesses.run([program, "--version"], { env });
   const verify = await systemProcesses.run([program, "hv", "verify", "vm", id], { env });

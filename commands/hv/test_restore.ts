@@ -74,7 +74,7 @@ export function testRestoreCommand(context: CommandContext) {
       const shareTimeoutMs = settings.shareTimeoutSeconds * 1000;
       context.shield();
       await leaveFileDaemon(system, "Test restore", report);
-      await shareMount(system, settings);
+      await shareMount(system, settings, report);
       await shareFreeBytes(system, settings);
       const share = shareFiles(system.files, settings.backupRoot, shareTimeoutMs);
       const backups: StoredBackup[] = [];

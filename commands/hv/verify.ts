@@ -36,7 +36,7 @@ export function verifyCommand(context: CommandContext) {
       const { verificationFailed, verifyBackup } = await import("../../core/repository/verify.ts");
       const { shareMount } = await import("../../core/repository/share.ts");
       const { system, signal, report } = context;
-      await shareMount(system, settings);
+      await shareMount(system, settings, report);
       const share = shareFiles(
         system.files,
         settings.backupRoot,

@@ -117,7 +117,7 @@ async function lockInTurn(context: BackupContext, uuid: string): Promise<Reposit
 async function lockOrExplain(context: BackupContext, uuid: string): Promise<RepositoryLock> {
   const { system, settings, entry, runId, startedAt, report } = context;
   try {
-    await shareMount(system, settings);
+    await shareMount(system, settings, context.report);
     await shareFreeBytes(system, settings);
     const holder = {
       hypervisor: settings.hypervisorName,

@@ -3,13 +3,12 @@ import type { Survey } from "../survey/survey.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
 import { counted } from "../format/counted.ts";
-import { formatBytes } from "../format/bytes.ts";
 import { runningBackupXml } from "../libvirt/backup_job.ts";
 import { busyDisks } from "../libvirt/block_job.ts";
 import { domainMoments } from "../libvirt/domain_info.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import { probeShareWrite, shareFreeBytes, shareMount } from "../repository/share.ts";
 import { diskProblems } from "../survey/disk_problems.ts";
+import { shareChecks } from "./share.ts";
 import type { System } from "../sys/system.ts";
 import { localSpace, scratchFolder } from "./scratch.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
@@ -23,12 +22,9 @@ export interface PreBackupContext {
   readonly choice: MethodChoice;
 }
 
-/** Room that a backup leaves on the share beyond the data of the VM, in bytes. */
-const shareReserve = 256 * 1024 ** 2;
-
 /** All that must be so before a domain is touched. */
 export function preBackupChecks(context: PreBackupContext): readonly Check[] {
-  const { survey, choice, settings, system, virsh } = context;
+  const { survey, choice, system, virsh } = context;
   const expectedBytes = expectedSize(survey);
   return [
     {
@@ -65,38 +61,7 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
     { name: "no-overlays", run: () => overlays(context) },
     { name: "no-block-jobs", run: () => blockJobs(context) },
     { name: "nvram", run: () => variableStore(survey) },
-    {
-      name: "share-mounted",
-      run: async () => {
-        const mount = await shareMount(system, settings);
-        return mount.readonly
-          ? failed(
-            `"${settings.backupRoot}" is mounted read-only from ${mount.source}`,
-            `Run: mount -o remount,rw ${mount.point}`,
-          )
-          : passed(`${mount.source} (${mount.type}) on ${mount.point}`);
-      },
-    },
-    {
-      name: "share-writable",
-      run: async () => {
-        await shareMount(system, settings);
-        await probeShareWrite(system, settings);
-        return passed(`answers within ${settings.shareTimeoutSeconds} s and takes a durable write`);
-      },
-    },
-    {
-      name: "share-space",
-      run: async () => {
-        await shareMount(system, settings);
-        const free = await shareFreeBytes(system, settings);
-        const needed = expectedBytes + shareReserve;
-        const detail = `${formatBytes(free)} free, up to ${formatBytes(needed)} needed`;
-        return free >= needed
-          ? passed(detail)
-          : failed(detail, "Make room on the share, or exclude a disk in vm-list.yaml");
-      },
-    },
+    ...shareChecks(context, expectedBytes),
     { name: "scratch-folder", run: () => scratchFolder(context) },
     { name: "local-space", run: () => localSpace(context, expectedBytes) },
     { name: "programs", run: () => programs(system) },

@@ -145,6 +145,30 @@ export function choice<const Choice extends string>(
   };
 }
 
+export const yesOrNo: SettingType<boolean> = {
+  parse: (text) =>
+    text === "yes" || text === "no" ? { value: text === "yes" } : { reason: "expected yes or no" },
+  show: (value) => value ? "yes" : "no",
+  choices: ["no", "yes"],
+};
+
+export function isShareId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text);
+}
+
+/** The random id of a share; `undefined` for none. */
+export const shareId: SettingType<string | undefined> = {
+  parse(text) {
+    if (text === "") return { value: undefined };
+    return isShareId(text) ? { value: text } : {
+      reason: "expected the id of a share, 32 hexadecimal digits",
+      hint: "vmb hv init-share says it",
+    };
+  },
+  show: (id) => id ?? "",
+  pattern: /^([0-9a-f]{32})?$/,
+};
+
 /** A Slack webhook; `undefined` for none. Plain HTTP would tell the secret to the network. */
 export const webhook: SettingType<string | undefined> = {
   parse(text) {

@@ -9,7 +9,9 @@ import {
   libvirtUri,
   seconds,
   type SettingType,
+  shareId,
   webhook,
+  yesOrNo,
 } from "./setting_type.ts";
 
 /** The values of `vm-backup.conf`, after environment and flags had their say. */
@@ -17,6 +19,10 @@ export interface Settings {
   readonly hypervisorName: string;
   readonly backupRoot: string;
   readonly backupFstypes: readonly string[];
+  /** Whether the backup root may lie on this machine's own disk. */
+  readonly backupLocal: boolean;
+  /** Id of the one share that is meant; `undefined` for any. */
+  readonly backupShareId: string | undefined;
   readonly libvirtUri: string;
   readonly imageDir: string;
   readonly scratchDir: string;
@@ -42,6 +48,8 @@ export type SettingKey =
   | "HYPERVISOR_NAME"
   | "BACKUP_ROOT"
   | "BACKUP_FSTYPES"
+  | "BACKUP_LOCAL"
+  | "BACKUP_SHARE_ID"
   | "LIBVIRT_URI"
   | "IMAGE_DIR"
   | "SCRATCH_DIR"
@@ -87,6 +95,18 @@ export const settingTable: {
     type: fileSystemTypes,
     fallback: "nfs nfs4",
     description: "File system types that the mount may have, separated by spaces",
+  },
+  backupLocal: {
+    key: "BACKUP_LOCAL",
+    type: yesOrNo,
+    fallback: "no",
+    description: "Whether BACKUP_ROOT may be a folder of this machine's own disk, and no mount",
+  },
+  backupShareId: {
+    key: "BACKUP_SHARE_ID",
+    type: shareId,
+    fallback: "",
+    description: "Id of the share, as vmb hv init-share says it; empty: any share will do",
   },
   libvirtUri: {
     key: "LIBVIRT_URI",

@@ -32,6 +32,8 @@ export interface Site {
   readonly nfs: {
     readonly export: string;
     readonly mount: string;
+    /** Id of the share that is meant. */
+    readonly id?: string | undefined;
     readonly options: readonly string[];
   };
   readonly hypervisors: readonly SiteHypervisor[];

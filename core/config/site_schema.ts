@@ -4,7 +4,7 @@ import { parseImageName } from "./image_name.ts";
 import { parseExport, parseMountPath } from "./nfs_mount.ts";
 import { hypervisorNameFault, nameFault } from "./safe_name.ts";
 import { schemaParts } from "./schema_parts.ts";
-import type { Parsed } from "./setting_type.ts";
+import { type Parsed, shareId } from "./setting_type.ts";
 import { parseTimeZone } from "./time_zone.ts";
 
 /** What holds where `site.yaml` does not say otherwise. */
@@ -74,6 +74,8 @@ export function siteSchema(zod: typeof import("zod")) {
       export: parsed(parseExport).describe("What the file server exports"),
       mount: parsed(parseMountPath).default(siteDefaults.mount)
         .describe("Where it is mounted, on the control VM and on all hypervisors"),
+      id: parsed(parseShareId).optional()
+        .describe("Id of the share, as vmb hv init-share says it; without: any share"),
       options: z.array(parsed(parseMountOption), {
         error: "expected a list of mount options, as [rw, hard]",
       }).default([...siteDefaults.options]).describe("Options of the mount"),
@@ -134,6 +136,14 @@ function parseMountOption(text: string): Parsed<string> {
     reason: "expected one mount option, as hard or timeo=600",
     ...(text.includes(",") && { hint: "Write a list, one item for each option: [rw, hard]" }),
   };
+}
+
+function parseShareId(text: string): Parsed<string> {
+  const parsed = shareId.parse(text);
+  if ("reason" in parsed) return parsed;
+  return parsed.value === undefined
+    ? { reason: "expected the id of a share, 32 hexadecimal digits" }
+    : { value: parsed.value };
 }
 
 function parseChannel(text: string): Parsed<string> {

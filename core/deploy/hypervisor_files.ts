@@ -20,6 +20,7 @@ export interface PushSource {
 export const siteSettings: readonly SettingKey[] = [
   "HYPERVISOR_NAME",
   "BACKUP_ROOT",
+  "BACKUP_SHARE_ID",
   "CONCURRENT_BACKUPS",
   "SLACK_FAILURE_WEBHOOK",
   "SLACK_SUCCESS_WEBHOOK",
@@ -34,6 +35,7 @@ export function hypervisorFiles(
   const lines: readonly (readonly [SettingKey, string])[] = [
     ["HYPERVISOR_NAME", hypervisor.name],
     ["BACKUP_ROOT", site.nfs.mount],
+    ...site.nfs.id === undefined ? [] : [["BACKUP_SHARE_ID", site.nfs.id] as const],
     ["CONCURRENT_BACKUPS", String(site.concurrency)],
     ...settings,
   ];

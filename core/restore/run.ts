@@ -201,10 +201,10 @@ async function prepare(
 }
 
 async function findWhole(
-  { system, share, settings }: RestoreContext,
+  { system, share, settings, report }: RestoreContext,
   { vm, id }: RestoreRequest,
 ): Promise<WholeBackup> {
-  await shareMount(system, settings);
+  await shareMount(system, settings, report);
   await shareFreeBytes(system, settings);
   return usable(await findBackup(share, settings.backupRoot, vm, id), "restore");
 }

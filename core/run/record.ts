@@ -98,10 +98,10 @@ export async function keepRecord(
     await share.write(`${folder}/runs/${record.runId}.json`, text, { mode: 0o640 });
     if (record.kind !== "backup") return;
     await share.write(`${folder}/last-run-summary.json`, text, { mode: 0o640 });
-  } catch (error) {
-    report({
-      kind: "warning",
-      text: `Record of the run was not written: ${toVmbError(error).message}`,
-    });
+  } catch (thrown) {
+    const error = toVmbError(thrown);
+    // Said already, if the run itself failed for it.
+    if (record.error?.message.includes(error.message)) return;
+    report({ kind: "warning", text: `Record of the run was not written: ${error.message}` });
   }
 }

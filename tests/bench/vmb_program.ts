@@ -51,6 +51,7 @@ export async function writeConfiguration(
       `LIBVIRT_URI=${uri}`,
       `BACKUP_ROOT=${share}`,
       `BACKUP_FSTYPES=${stdout.trim()}`,
+      "BACKUP_LOCAL=yes",
       `SCRATCH_DIR=${lab.folder}/scratch`,
       `STATE_DIR=${lab.folder}/state`,
       `LOG_DIR=${lab.folder}/logs`,

@@ -13,7 +13,7 @@ const tempType = mountOf(
   await Deno.realPath(Deno.env.get("TMPDIR") ?? "/tmp"),
   await Deno.readTextFile("/proc/self/mountinfo"),
 )?.type ?? "";
-const asShare = `BACKUP_FSTYPES=${tempType}`;
+const asShare = `BACKUP_FSTYPES=${tempType}\nBACKUP_LOCAL=yes`;
 
 Deno.test("vmb --version and --help print to the first stream and end well", async () => {
   await using site = await openSite();

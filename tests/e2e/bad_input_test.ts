@@ -59,6 +59,15 @@ Deno.test("vmb hv backup answers bad input with one sentence and its exit code",
   ], {
     VMB_BACKUP_FSTYPES: "nfs nfs4",
   });
+  // The disk below the share has an accepted type, as on any machine whose BACKUP_FSTYPES names it.
+  await expect(
+    "unmounted share on a disk of an accepted type",
+    6,
+    /share-mounted: Backup root "[^"]+" is a folder of this machine's own disk .*the share is not mounted$/,
+    ["hv", "backup", guest.name],
+    { VMB_BACKUP_LOCAL: "no" },
+  );
+  assert.deepEqual(await names(site.root), []);
   await expect("too little local space", 6, /local-space/, ["hv", "backup", guest.name], {
     VMB_MIN_FREE_GB: "100000",
   });

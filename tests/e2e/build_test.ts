@@ -72,7 +72,7 @@ Deno.test("vmb as built reads a configuration and starts threads", async () => {
   const mount = await program("findmnt", "--noheadings", "--output", "FSTYPE", "--target", share);
   await Deno.writeTextFile(
     `${config}/vm-backup.conf`,
-    `BACKUP_ROOT=${share}\nBACKUP_FSTYPES=${mount.trim()}\n`,
+    `BACKUP_ROOT=${share}\nBACKUP_FSTYPES=${mount.trim()}\nBACKUP_LOCAL=yes\n`,
   );
   await Deno.writeTextFile(`${config}/vm-list.yaml`, "vms:\n  - { name: vm, hypervisor: hv1 }\n");
   const { code, stdout, stderr } = await start(["hv", "verify", "vm", "2026-01-02-030405"], {

@@ -64,6 +64,7 @@ export async function openSite(
     HYPERVISOR_NAME: hypervisorName,
     BACKUP_ROOT: root,
     BACKUP_FSTYPES: `"ext2 ext3 ext4 xfs btrfs overlay tmpfs"`,
+    BACKUP_LOCAL: "yes",
     LIBVIRT_URI: hypervisor.uri,
     SCRATCH_DIR: folders.scratch,
     STATE_DIR: folders.state,

@@ -13,6 +13,8 @@ const defaults = {
   hypervisorName: "hv1",
   backupRoot: "/mnt/backup",
   backupFstypes: ["nfs", "nfs4"],
+  backupLocal: false,
+  backupShareId: undefined,
   libvirtUri: "qemu:///system",
   imageDir: "/var/lib/libvirt/images",
   scratchDir: "/var/lib/vm-backup/scratch",
@@ -44,6 +46,8 @@ Deno.test("loadConfiguration reads every key", async () => {
     conf: `HYPERVISOR_NAME=hv 2
 BACKUP_ROOT=/srv//backup/
 BACKUP_FSTYPES="ext4  xfs ext4"
+BACKUP_LOCAL=yes
+BACKUP_SHARE_ID=0123456789abcdef0123456789abcdef
 LIBVIRT_URI=qemu+unix:///system?socket=/run/x
 IMAGE_DIR=/i
 SCRATCH_DIR=/s
@@ -63,6 +67,8 @@ SLACK_SUCCESS_WEBHOOK=http://[::1]:8080/x
     hypervisorName: "hv 2",
     backupRoot: "/srv/backup",
     backupFstypes: ["ext4", "xfs"],
+    backupLocal: true,
+    backupShareId: "0123456789abcdef0123456789abcdef",
     libvirtUri: "qemu+unix:///system?socket=/run/x",
     imageDir: "/i",
     scratchDir: "/s",

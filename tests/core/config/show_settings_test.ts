@@ -13,6 +13,8 @@ Deno.test("showSettings shows values as they are written, their origins, and no 
     ["HYPERVISOR_NAME", "hv1", "default"],
     ["BACKUP_ROOT", "/mnt/backup", "default"],
     ["BACKUP_FSTYPES", "nfs nfs4", "default"],
+    ["BACKUP_LOCAL", "no", "default"],
+    ["BACKUP_SHARE_ID", "", "default"],
     ["LIBVIRT_URI", "qemu:///system", "default"],
     ["IMAGE_DIR", "/var/lib/libvirt/images", "default"],
     ["SCRATCH_DIR", "/var/lib/vm-backup/scratch", "default"],

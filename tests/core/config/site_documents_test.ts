@@ -105,8 +105,11 @@ Deno.test("templates/site/site.yaml shows every key, and the defaults of those t
     mail: loaded.site?.mail,
     slackChannel: loaded.site?.slackChannel,
     hypervisors: loaded.site?.hypervisors,
+    nfs: loaded.site?.nfs,
   };
   assert.deepEqual(loaded.site, expected);
+  const { id, ...nfs } = loaded.site?.nfs ?? {};
+  assert.deepEqual([id?.length, nfs], [32, (await parseSite(template, "site.yaml")).site?.nfs]);
 });
 
 function at(data: unknown, steps: readonly string[]): unknown {

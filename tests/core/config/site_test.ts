@@ -316,7 +316,7 @@ function emptyProblems(): readonly string[] {
     '1:1: Missing key "control" | Known keys: host, addresses',
     '1:1: Missing key "time_zone"',
     '1:1: Missing key "cycle" | Known keys: start, max_run_hours',
-    '1:1: Missing key "nfs" | Known keys: export, mount, options',
+    '1:1: Missing key "nfs" | Known keys: export, mount, id, options',
     '1:1: Missing key "hypervisors"',
     '1:1: Missing key "images" | Known keys: postgres, director, storage, api, web',
   ];

@@ -40,7 +40,14 @@ Deno.test("keepRecord writes to a mounted share only, and never fails a run", as
   const write = (changes: Partial<Run> = {}) => keepRecord({ ...context, ...changes }, summary);
   await write({ settings: { ...context.settings, backupFstypes: ["nfs4"] } });
   assert.equal(await realSystem.files.inspect(root), undefined);
-  assert.match(context.log.warnings()[0] ?? "", /^Record of the run was not written: Backup root/);
+  const [warning = ""] = context.log.warnings();
+  assert.match(warning, /^Record of the run was not written: Backup root/);
+  const error = new VmbError(`Checks failed: ${warning.replace(/^.*?: /, "")}`, { code: "y" });
+  await keepRecord(
+    { ...context, settings: { ...context.settings, backupFstypes: ["nfs4"] } },
+    recordOf(context, { error, step: "checks" }),
+  );
+  assert.equal(context.log.warnings().length, 1);
 
   await write();
   const path = `${root}/metadata/last-run-summary.json`;
@@ -68,6 +75,7 @@ async function run() {
       hypervisorName: "hv1",
       backupRoot: root,
       backupFstypes: [mountOf(folder.path, mountinfo)?.type],
+      backupLocal: true,
       shareTimeoutSeconds: 5,
     },
     kind: "backup",
