@@ -1,7 +1,9 @@
 import type { Check } from "../checks/check.ts";
 import { postBackupChecks } from "../checks/post_backup.ts";
 import { preBackupChecks } from "../checks/pre_backup.ts";
+import { withRuns } from "../checks/runs.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { runStates } from "../journal/run_states.ts";
 import { openVirsh } from "../libvirt/virsh.ts";
 import { findBackup } from "../repository/backups.ts";
 import { shareMount } from "../repository/share.ts";
@@ -28,8 +30,10 @@ export async function openExamination(
   const virsh = openVirsh(system.processes, settings.libvirtUri);
   const survey = await surveyDomain(system, virsh, entry, settings);
   const choice = chooseMethod(entry.method, survey, entry.agent);
+  const states = await runStates(system.files, settings.stateDir);
+  const checks = preBackupChecks({ system, settings, entry, virsh, survey, choice });
   return {
-    preChecks: preBackupChecks({ system, settings, entry, virsh, survey, choice }),
+    preChecks: withRuns(checks, states, vm),
     async postChecks() {
       await shareMount(system, settings);
       const share = shareFiles(
@@ -37,14 +41,15 @@ export async function openExamination(
         settings.backupRoot,
         settings.shareTimeoutSeconds * 1000,
       );
-      return postBackupChecks({
+      const after = postBackupChecks({
         system,
         share,
         virsh,
         domain: survey.domain,
         backup: await findBackup(share, settings.backupRoot, vm, "latest"),
-        scratchDir: settings.scratchDir,
+        settings,
       });
+      return withRuns(after, states, vm);
     },
   };
 }

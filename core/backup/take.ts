@@ -133,7 +133,7 @@ export async function takeBackup(
       virsh,
       domain,
       backup: await readBackup(context.share, address),
-      scratchDir: settings.scratchDir,
+      settings,
     }),
     report,
   );

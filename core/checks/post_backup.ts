@@ -1,3 +1,4 @@
+import type { Settings } from "../config/settings.ts";
 import { toVmbError } from "../error.ts";
 import {
   type Domain,
@@ -7,6 +8,7 @@ import {
   persistentXml,
 } from "../libvirt/domain.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
+import { runStates } from "../journal/run_states.ts";
 import { freezeStatus } from "../libvirt/agent.ts";
 import { isBackupIn, runningBackupXml } from "../libvirt/backup_job.ts";
 import { lastWords, qemuLogPath, readQemuLog } from "../libvirt/qemu_log.ts";
@@ -14,7 +16,6 @@ import type { Virsh } from "../libvirt/virsh.ts";
 import type { StoredBackup } from "../repository/backups.ts";
 import { readChecksums } from "../repository/checksums.ts";
 import { checksumsName } from "../repository/layout.ts";
-import { testRunPrefix } from "../proof/run_name.ts";
 import type { Files } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
@@ -26,8 +27,8 @@ export interface PostBackupContext {
   readonly virsh: Virsh;
   readonly domain: Domain;
   readonly backup: StoredBackup;
-  /** Where overlays and scratch files of any run lie. */
-  readonly scratchDir: string;
+  /** Where overlays and scratch files of any run lie, and the journals of those that live. */
+  readonly settings: Pick<Settings, "scratchDir" | "stateDir">;
 }
 
 /** All that must be so after a backup: of the VM first, then of what was written. */
@@ -93,7 +94,7 @@ async function vmThawed(
 }
 
 async function vmOwnDisks(
-  { virsh, domain, backup, scratchDir }: PostBackupContext,
+  { virsh, domain, backup, settings: { scratchDir } }: PostBackupContext,
   state: DomainState | undefined,
 ): Promise<CheckVerdict> {
   const [persistent, live, job] = await Promise.all([
@@ -120,14 +121,23 @@ async function vmOwnDisks(
   return passed("every disk is on its own image, no job runs");
 }
 
-async function noLeftovers({ system, scratchDir }: PostBackupContext): Promise<CheckVerdict> {
-  // A test restore may run meanwhile, or have kept its copy.
-  const left = (await system.files.list(scratchDir)).filter((name) =>
-    !name.startsWith(testRunPrefix)
-  );
-  return left.length === 0
+/** The journals tell which folders are in use: other runs may live, and somebody may have kept a test copy. */
+async function noLeftovers(
+  { system: { files }, backup, settings: { scratchDir, stateDir } }: PostBackupContext,
+): Promise<CheckVerdict> {
+  const listed = await files.list(scratchDir);
+  const inUse = (await runStates(files, stateDir)).filter(({ state }) => state !== "killed")
+    .map(({ run }) => run);
+  // What the run that made this backup needed, it has removed.
+  const left = listed.filter((name) => !inUse.includes(name) || name === backup.manifest?.runId);
+  const still: string[] = [];
+  for (const name of left) {
+    // A run may have ended meanwhile, with its folder.
+    if (await files.inspect(`${scratchDir}/${name}`) !== undefined) still.push(name);
+  }
+  return still.length === 0
     ? passed("no overlay, scratch file or socket")
-    : warned(`left in "${scratchDir}": ${left.join(", ")}`, "Run: vmb hv recover");
+    : warned(`left in "${scratchDir}": ${still.join(", ")}`, "Run: vmb hv recover");
 }
 
 async function filesPresent({ share, backup }: PostBackupContext): Promise<CheckVerdict> {

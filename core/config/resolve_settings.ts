@@ -69,7 +69,12 @@ export function resolveSettings(
   return {
     settings,
     origins,
-    problems: [...problems, ...(problems.length === 0 ? localFolders(settings, places) : [])],
+    problems: [
+      ...problems,
+      ...(problems.length === 0
+        ? [...localFolders(settings, places), ...longScratch(settings, places)]
+        : []),
+    ],
   };
 }
 
@@ -112,4 +117,26 @@ function localFolders(
       }`,
       hint: "Choose a folder on a local disk",
     }));
+}
+
+/** Of a unix socket, in bytes (unix(7)). */
+const longestPath = 107;
+
+/** The longest name of a run, and of a socket in its folder: of the control socket, or of a disk target. */
+const longestInside = "/vmb-restore-2026-11-21-120000-4194304/backup.sock";
+
+/** Sockets of all runs lie in the scratch folder; a path that is too long would be found in their middle. */
+function longScratch(
+  { scratchDir }: Settings,
+  places: ReadonlyMap<SettingKey, Offer["place"]>,
+): readonly ConfigProblem[] {
+  const most = longestPath - longestInside.length;
+  const bytes = new TextEncoder().encode(scratchDir).length;
+  if (bytes <= most) return [];
+  return [{
+    ...(places.get("SCRATCH_DIR") ?? { source: "SCRATCH_DIR" }),
+    message: `Cannot use ${quoted(scratchDir)} as SCRATCH_DIR: ${bytes} bytes leave no room for ` +
+      "the sockets in it",
+    hint: `Choose a path of at most ${most} bytes`,
+  }];
 }

@@ -30,13 +30,13 @@ const staying: readonly { readonly path: string; readonly what: string }[] = [
   { path: places.replaced, what: "what was replaced here" },
   { path: places.state, what: "what vmb notes down on this machine" },
   { path: places.fileDaemonConfig, what: "the configuration of Bacula's File Daemon" },
-  { path: places.restored, what: "what Bacula restored from its volumes" },
 ];
 
 /**
  * Plans the removal of the program, its links, its units and its log rotation.
  *
- * @throws {VmbError} `install.busy` (exit 11) while a run lives, `install.unrecovered` when one was killed
+ * @throws {VmbError} `install.busy` (exit 11) while a run lives, `install.unrecovered` when one was killed,
+ *   `install.kept` when one kept its test copy
  */
 export async function planUninstall(
   system: System,
@@ -50,7 +50,10 @@ export async function planUninstall(
   const parts = [
     ...timerNames.flatMap(timerParts),
     ...wantedInstallation({ program: { path: "", sha256: "" }, timers: [], pushed: [] })
-      .filter(({ kind, path }) => kind === "link" || path === places.logrotate),
+      .filter(({ kind, path }) =>
+        kind === "link" || path === places.logrotate || path === places.launcher
+      ),
+    { kind: "folder" as const, path: places.jobs, mode: 0 },
     { kind: "program" as const, path: places.program, mode: 0, source: "", sha256: "" },
     ...await onlyProgram(files, root)
       ? [{ kind: "folder" as const, path: places.bin, mode: 0 }]
@@ -100,7 +103,14 @@ async function assertNothingRuns(files: Files, stateFolder: string): Promise<voi
         hint: "Wait for its end, or stop it with SIGTERM; the journal names its pid",
       });
     }
+    const { kept } = journal.outstanding();
     await journal.abandon();
+    if (kept) {
+      throw new VmbError(`Run ${run} kept its test copy, which is there: vmb is not removed`, {
+        code: "install.kept",
+        hint: "Run: vmb hv recover --kept",
+      });
+    }
     throw new VmbError(`Run ${run} was killed and not put right: its journal is "${path}"`, {
       code: "install.unrecovered",
       hint: "Run: vmb hv recover",

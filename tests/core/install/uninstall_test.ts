@@ -61,3 +61,17 @@ Deno.test("uninstall is refused while a run lives, and until a killed one was pu
   assert.deepEqual((await machine.listing()).filter((line) => !/^\d+ \/var\//.test(line)), before);
   await machine.uninstall();
 });
+
+Deno.test("uninstall names the cure where a test copy was kept", async () => {
+  await using machine = await openMachine();
+  await machine.install();
+  const journal = await journalWith(`${machine.root}${places.state}`, [
+    { step: "test-domain", uuid: "u", name: "n" },
+    { step: "kept" },
+  ]);
+  await journal.abandon();
+  await assert.rejects(machine.uninstall(), {
+    code: "install.kept",
+    hint: "Run: vmb hv recover --kept",
+  });
+});
