@@ -10,7 +10,7 @@ import { pools } from "./pools.ts";
 import { type Resource, syntax } from "./resource.ts";
 import { schedules } from "./schedules.ts";
 import { secretFiles } from "./secret_files.ts";
-import { catalogJob, restoreJob, summaryJob, testRestoreJob } from "./service_jobs.ts";
+import { catalogJob, summaryJob, testRestoreJob } from "./service_jobs.ts";
 
 /** Jobs that a daemon may have at once, beyond those of VMs: it also counts consoles and status. */
 const spareJobs = 10;
@@ -38,7 +38,6 @@ export function directorResources(
     ...ordered.map((vm) => vmFileSet(site, vm)),
     vmDefaults(site),
     // First: sessions of consoles take its messages.
-    restoreJob(first, places),
     ...ordered.map((vm) => vmJob(site, vm, places)),
     ...site.hypervisors.map((hypervisor) => testRestoreJob(site, hypervisor, places)),
     catalogJob(first, places),

@@ -83,10 +83,8 @@ export function vmJob(
       ...(schedule === undefined ? [] : [["Schedule", schedule] as const]),
       ["Priority", vmPriority(site, vm)],
       onClient([
-        ...[places.hypervisor.vmb, "hv", "backup", nameArgument(vm.name)],
-        ...["--level", { code: "l" }, "--job-id", { code: "i" }] as const,
-        // Bacula starts the next job also while a canceled one, or one that lost its File Daemon, still runs.
-        ...["--lock-wait", "60"],
+        ...[places.hypervisor.launcher, "backup", nameArgument(vm.name)],
+        ...[{ code: "l" }, { code: "i" }] as const,
       ]),
       failureHook(places),
     ],

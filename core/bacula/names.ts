@@ -42,7 +42,6 @@ export const resourceNames = {
   metadataPool: "vmb-metadata",
   catalogPool: "vmb-catalog",
   catalogJob: "catalog",
-  restoreJob: "restore",
   summaryJob: "summary",
   /** For jobs whose FileSet Bacula wants and never reads. */
   noFiles: "none",

@@ -21,10 +21,10 @@ export interface BaculaPlaces {
     readonly secrets: string;
     readonly work: string;
     readonly run: string;
-    /** The program of the jobs; scripts may come from its folder only. */
+    /** What people and `vmb ctl` start by ssh. */
     readonly vmb: string;
-    /** Where a Restore job puts files: in a folder that SELinux's policy gives to Bacula. */
-    readonly restored: string;
+    /** The one program that a job may start: it knows three words, and checks what follows them. */
+    readonly launcher: string;
   };
 }
 
@@ -48,7 +48,7 @@ export function sitePlaces(site: Pick<Site, "nfs">): BaculaPlaces {
       work: "/var/spool/bacula",
       run: "/run",
       vmb: "/usr/local/bin/vmb",
-      restored: "/var/bacula/restored",
+      launcher: "/opt/vm-backup/jobs/vmb-job",
     },
   };
 }

@@ -11,7 +11,6 @@ import { cycleSchedule, testRestoreSchedule } from "./schedules.ts";
  * waits or runs: what is scheduled with the cycle, but has a worse priority, runs after all of it.
  */
 export const priorities = {
-  restore: 1,
   testRestore: 10_000,
   catalog: 10_010,
   summary: 10_020,
@@ -24,7 +23,6 @@ export function testRestoreJob(
   places: BaculaPlaces,
 ): Resource {
   const name = testRestoreJobName(hypervisor);
-  const { vmb } = places.hypervisor;
   const hours = syntax(`${site.cycle.maxRunHours} hours`);
   return job(name, [
     ["Description", `Test restore on ${hypervisor}`],
@@ -39,7 +37,7 @@ export function testRestoreJob(
     ...mixedPriority(site),
     ["Max Start Delay", hours],
     ["Max Run Time", hours],
-    onClient([vmb, "hv", "test-restore", "--random", "--isolated-net"]),
+    onClient([places.hypervisor.launcher, "test-restore"]),
     failureHook(places),
   ]);
 }
@@ -89,24 +87,6 @@ export function summaryJob(first: SiteHypervisor, places: BaculaPlaces): Resourc
     ["Priority", priorities.summary],
     ["Max Run Time", syntax("1 hour")],
     onDirector("week-summary.sh", [`${places.config}/monitor.conf`], places, 300),
-  ]);
-}
-
-/** Brings back what describes backups, from the volumes; disks come back with vmb hv restore. */
-export function restoreJob(first: SiteHypervisor, places: BaculaPlaces): Resource {
-  return job(resourceNames.restoreJob, [
-    ["Description", "Restores metadata from volumes; disks come back with vmb hv restore"],
-    ["Type", syntax("Restore")],
-    ["Client", clientName(first.name)],
-    ["FileSet", resourceNames.noFiles],
-    ["Pool", resourceNames.metadataPool],
-    // Whoever restores looks on.
-    ["Messages", messageNames.console],
-    ["Priority", priorities.restore],
-    ["Max Run Time", syntax("6 hours")],
-    ["Where", places.hypervisor.restored],
-    ["Replace", syntax("Never")],
-    ["Maximum Concurrent Jobs", 1],
   ]);
 }
 

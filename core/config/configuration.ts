@@ -7,6 +7,8 @@ import { type Assignment, parseKeyValue } from "./key_value.ts";
 import { configError, inFileOrder, problemLine } from "./problem.ts";
 import { type Offer, type Origin, resolveSettings, unknownKeys } from "./resolve_settings.ts";
 import { type SettingKey, type Settings, settingTable } from "./settings.ts";
+import { pathFault } from "./trusted_path.ts";
+import { programProblems } from "./trusted_programs.ts";
 import { parseVmList, unlistedVm, type VmEntry } from "./vm_list.ts";
 
 /** Where the configuration lies unless `VMB_CONFIG_DIR` says otherwise. */
@@ -36,6 +38,9 @@ export type SettingFlags = {
  * Loads `vm-backup.conf` and `vm-list.yaml` from `VMB_CONFIG_DIR`, by default `/opt/vm-backup/config`.
  * For each key a flag wins over the variable `VMB_<KEY>`, that over the file, that over the default.
  * Files that are missing are as empty ones.
+ *
+ * Whoever can change one of these files, or a program that they name, could do anything as root: so such files
+ * are refused.
  *
  * @throws {ConfigError} with all problems of both files and of the environment together
  * @throws {VmbError} `usage.setting` (exit 2) for the text of a flag, `config.unreadable` (exit 5)
@@ -77,15 +82,23 @@ export async function loadConfiguration(
     ...(list.kind === "problem" ? [list.problem] : []),
     ...vmList.problems,
   ];
+  const { settings, origins } = resolved;
+  const trusted = [
+    ...await untrusted(system, [settingsPath, vmListPath]),
+    ...await programProblems(
+      system,
+      vmList.vms.filter(({ hypervisor }) => hypervisor === settings.hypervisorName),
+      vmListPath,
+    ),
+  ];
+  problems.push(...trusted);
   if (problems.length > 0) throw configError(problems);
 
-  const { settings, origins } = resolved;
   const secretLine = Object.values(settingTable).some(({ key, secret }) =>
     secret && lines.assignments.some((line) => line.key === key && line.value !== "")
   );
   const warnings = [
     ...(conf.kind === "text" ? modeWarnings(settingsPath, conf.mode, secretLine) : []),
-    ...(list.kind === "text" ? modeWarnings(vmListPath, list.mode, false) : []),
   ];
   return { settings, vms: vmList.vms, origins, warnings, folder };
 }
@@ -164,11 +177,23 @@ function refuseFlags(problems: readonly ConfigProblem[], flags: SettingFlags): v
   });
 }
 
+/** Of the files and of all folders on the way to them; what both have in common is said once. */
+async function untrusted(
+  { files, host }: Pick<System, "files" | "host">,
+  paths: readonly string[],
+): Promise<readonly ConfigProblem[]> {
+  const problems = new Map<string, ConfigProblem>();
+  for (const path of paths) {
+    const fault = await pathFault(files, path, host.uid());
+    if (fault === undefined || problems.has(fault.reason)) continue;
+    const message = `Cannot trust this file: ${fault.reason}`;
+    problems.set(fault.reason, { source: path, message, hint: fault.hint });
+  }
+  return [...problems.values()];
+}
+
 function modeWarnings(path: string, mode: number, secret: boolean): readonly string[] {
   const shown = mode.toString(8).padStart(4, "0");
-  if ((mode & 0o002) !== 0) {
-    return [`${path} can be changed by every user (mode ${shown}): run chmod o-w on it`];
-  }
   if (secret && (mode & 0o004) !== 0) {
     return [
       `${path} has a Slack webhook and can be read by every user (mode ${shown}): ` +

@@ -5,6 +5,9 @@ export const places = {
   program: "/opt/vm-backup/bin/vmb",
   /** Where an upgrade is made, before it takes the place of the program. */
   newProgram: "/opt/vm-backup/bin/vmb.new",
+  /** A folder of its own, for all of it is what Bacula's File Daemon may start. */
+  jobs: "/opt/vm-backup/jobs",
+  launcher: "/opt/vm-backup/jobs/vmb-job",
   config: "/opt/vm-backup/config",
   logs: "/opt/vm-backup/logs",
   /** What was in the way of an installation, and was replaced because someone said so. */
@@ -18,8 +21,6 @@ export const places = {
   logrotate: "/etc/logrotate.d/vm-backup",
   fileDaemonConfig: "/etc/bacula/bacula-fd.conf",
   fileDaemonPassword: "/etc/bacula/vmb-fd-password",
-  /** Where Bacula puts what it restores from its volumes; it may write nowhere else. */
-  restored: "/var/bacula/restored",
   /** Where the self-extracting form unpacks itself. */
   unpacked: "/var/cache/vmb",
   state: "/var/lib/vm-backup",

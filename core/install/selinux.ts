@@ -9,6 +9,9 @@ import type { PlannedChange } from "./plan.ts";
  */
 const scriptType = "bacula_unconfined_script_exec_t";
 
+/** What a job starts, and what that starts in its turn. */
+const labelled = [places.program, places.launcher];
+
 /** The SELinux type that the program shall have; `undefined` where it needs none. */
 export async function programLabel(
   { files, processes }: Pick<System, "files" | "processes">,
@@ -39,20 +42,20 @@ export async function relabelSteps(
     const { code, stdout } = await processes.run(argv).catch(() => ({ code: 127, stdout: "" }));
     return code === 0 && stdout.includes(`:${label}:`);
   };
-  const lasts = await says("matchpathcon", "-n", places.program);
   const hasManager = await processes.run(["semanage", "--help"]).then(() => true, () => false);
-  const rule: readonly Argv[] = lasts || !hasManager
-    ? []
-    : [["semanage", "fcontext", "--add", "--type", label, places.program]];
-  const isLabelled = await says("stat", "--format=%C", places.program);
-  const relabelled = restore.length > 0 && !lasts && !hasManager;
-  return [
-    ...rule,
-    ...restore,
-    ...(!isLabelled && restore.length === 0) || relabelled || rule.length > 0
-      ? [["chcon", `--type=${label}`, places.program] as const]
-      : [],
-  ];
+  const rules: Argv[] = [];
+  const labels: Argv[] = [];
+  for (const path of labelled) {
+    const lasts = await says("matchpathcon", "-n", path);
+    const needsRule = !lasts && hasManager;
+    if (needsRule) rules.push(["semanage", "fcontext", "--add", "--type", label, path]);
+    const isLabelled = await says("stat", "--format=%C", path);
+    const relabelled = restore.length > 0 && !lasts && !hasManager;
+    if ((!isLabelled && restore.length === 0) || relabelled || needsRule) {
+      labels.push(["chcon", `--type=${label}`, path]);
+    }
+  }
+  return [...rules, ...restore, ...labels];
 }
 
 function restored(changes: readonly PlannedChange[]): readonly string[] {

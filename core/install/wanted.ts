@@ -1,5 +1,6 @@
 import confExample from "../../templates/config/vm-backup.conf" with { type: "text" };
 import vmListExample from "../../templates/config/vm-list.yaml" with { type: "text" };
+import launcher from "../../templates/hv/vmb-job" with { type: "text" };
 import logrotate from "../../templates/hv/vm-backup.logrotate" with { type: "text" };
 import { places } from "./places.ts";
 import type { PushedFile } from "./pushed.ts";
@@ -55,14 +56,12 @@ export function wantedInstallation(options: WantedOptions): readonly Wanted[] {
       source: program.path,
       sha256: program.sha256,
     },
+    { kind: "folder", path: places.jobs, mode: 0o755 },
+    file(places.launcher, launcher, { mode: 0o755 }),
     { kind: "link", path: places.link, target: places.program },
     { kind: "link", path: places.labLink, target: places.program },
     ...examples.filter(({ path }) => !pushed.some((file) => file.path === path))
       .map(({ path, content }) => file(path, content, { mode: 0o640, example: true })),
-    // In /var Bacula itself may make no folder, where SELinux's policy confines it.
-    ...pushed.some(({ path }) => path === places.fileDaemonConfig)
-      ? [{ kind: "folder" as const, path: places.restored, mode: 0o700 }]
-      : [],
     ...pushed.map(({ path, content, mode }) =>
       file(path, content, {
         mode,

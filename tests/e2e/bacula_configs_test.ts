@@ -54,7 +54,7 @@ for (const release of releases) {
     const [before, after] = job["Runscript"] as readonly Record<string, unknown>[];
     assert.equal(
       before?.["Command"],
-      '/usr/local/bin/vmb hv backup prod-db-01 --level "%l" --job-id "%i" --lock-wait 60',
+      '/opt/vm-backup/jobs/vmb-job backup prod-db-01 "%l" "%i"',
     );
     assert.deepEqual([after?.["RunsOnClient"], after?.["RunsOnFailure"]], [false, true]);
     const daemon = resources(parsed.get("fd/hv2/bacula-fd.conf"));

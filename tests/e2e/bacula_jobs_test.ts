@@ -3,7 +3,10 @@ import { vmJobName } from "../../core/bacula/names.ts";
 import { nameArgument } from "../../core/config/escaped_name.ts";
 import { runOk, systemProcesses } from "../../core/sys/process.ts";
 import { type BaculaSite, openBaculaSite } from "../lab/bacula_site.ts";
+import { baculaTools } from "../lab/bacula_tools.ts";
+import { type Attack, attackJob, attacks, withAttacks } from "../lab/rogue_director.ts";
 import { waitFor } from "../lab/wait.ts";
+import { names } from "./site.ts";
 
 /** What rendered configurations do in real daemons; the program on the hypervisor is a stand-in. */
 const awkward = 'wiki "old" $x 100% ü';
@@ -18,18 +21,37 @@ const list = JSON.stringify({
 });
 
 let site: BaculaSite;
+let bin: string;
+let rogue: readonly Attack[];
 
 Deno.test.beforeAll(async () => {
-  const bin = await Deno.makeTempDir({ prefix: "vmb-bin-" });
+  bin = await Deno.makeTempDir({ prefix: "vmb-bin-" });
+  await Deno.chmod(bin, 0o755);
+  await Deno.mkdir(`${bin}/outside`);
+  await Deno.writeTextFile(`${bin}/other`, `#!/bin/sh\ntouch "${bin}/outside/other"\n`, {
+    mode: 0o755,
+  });
   await Deno.writeTextFile(`${bin}/calls`, "");
   await Deno.writeTextFile(`${bin}/vmb`, standIn, { mode: 0o755 });
-  site = await openBaculaSite({ release: "15.0.3", list, vmb: `${bin}/vmb` });
+  site = await openBaculaSite({
+    release: "15.0.3",
+    list,
+    vmb: `${bin}/vmb`,
+    edit(path, text) {
+      if (path !== "bacula/bacula-dir.conf") return text;
+      const [, launcher = ""] = /Command = "(\S+\/vmb-job) /.exec(text) ?? [];
+      const [, share = ""] = /^ *File = "(.*)\/hv1\//m.exec(text) ?? [];
+      const places = { launcher, share, vmb: `${bin}/vmb` };
+      rogue = attacks({ ...places, other: `${bin}/other`, outside: `${bin}/outside` });
+      return withAttacks(text, rogue);
+    },
+  });
   await Deno.writeTextFile(`${bin}/share`, site.share);
 });
 
 Deno.test.afterAll(async () => {
   await site[Symbol.asyncDispose]();
-  await Deno.remove(site.places.hypervisor.vmb.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.remove(bin, { recursive: true });
 });
 
 /** Notes its arguments, and leaves what a backup leaves. */
@@ -86,7 +108,6 @@ Deno.test("the job of a VM hands over the level that Bacula decides", async () =
 });
 
 Deno.test("jobs that wait run one at a time, in the order of their priorities", async () => {
-  const bin = site.places.hypervisor.vmb.replace(/\/[^/]*$/, "");
   const first = await site.queue("vm-first");
   await waitFor(
     async () => (await Deno.readTextFile(`${bin}/calls`)).includes("begin first") || undefined,
@@ -142,22 +163,62 @@ Deno.test("the job test-restore calls vmb on the hypervisor", async () => {
   assert.match(job.log, /called: <hv> <test-restore> <--random> <--isolated-net>/);
 });
 
-Deno.test("a restore brings back what describes a VM, into the one folder that it may", async () => {
-  const { hypervisor } = site.places;
-  const said = await site.console("admin", "restore client=hv1-fd jobid=1 all done yes");
-  const [, id] = /JobId=(\d+)/.exec(said) ?? [];
-  assert.ok(id !== undefined, said);
-  const job = await site.ended(Number(id));
-  assert.deepEqual([job.status, job.errors], ["T", 0], job.log);
-  const backup = `${hypervisor.restored}${site.share}/hv1/web/2026-11-21-120000`;
-  assert.equal(await Deno.readTextFile(`${backup}/vm.xml`), "vm.xml\n");
-  const elsewhere = await site.console(
-    "admin",
-    `restore client=hv1-fd jobid=1 where=${site.folder}/elsewhere all done yes`,
+Deno.test("whoever owns the Director starts nothing else on a hypervisor, and places no file there", async () => {
+  const [stored] = await jobsOf("vm-web");
+  const called = await Deno.readTextFile(`${bin}/calls`);
+  const queued = new Map<number, Attack>();
+  const refused: string[] = [];
+  for (const [index, attack] of rogue.entries()) {
+    if (attack.say === undefined) {
+      queued.set(await site.queue(attackJob(index)), attack);
+      continue;
+    }
+    const said = await site.console("admin", attack.say.replace("<job>", String(stored)));
+    const [, id] = /JobId=(\d+)\s*$/m.exec(said.slice(said.lastIndexOf("Job queued"))) ?? [];
+    if (id !== undefined) queued.set(Number(id), attack);
+    else {
+      assert.match(said, /is disabled|Snapshot choice|ERR|rror/, `${attack.name}: ${said}`);
+      refused.push(attack.name);
+    }
+  }
+  for (const [id, { name, include }] of queued) {
+    // When the FileSet is refused, the Director waits minutes for the Storage Daemon.
+    if (include !== undefined) {
+      await waitFor(
+        async () =>
+          /Fatal error: /.test(await site.console("admin", `list joblog jobid=${id}`)) || undefined,
+        { what: `what job ${id} says`, deadlineMs: 120_000, everyMs: 250 },
+      );
+      await site.console("admin", `cancel jobid=${id} yes`);
+    }
+    const { status, log } = await site.ended(id);
+    assert.notEqual(status, "T", `${name}: ${log}`);
+    refused.push(name);
+  }
+  assert.deepEqual(refused.toSorted(), rogue.map(({ name }) => name).toSorted());
+  assert.ok(rogue.length >= 20);
+  // Nothing of it reached vmb, or anything else.
+  assert.equal(await Deno.readTextFile(`${bin}/calls`), called);
+  assert.deepEqual(await names(`${bin}/outside`), []);
+  assert.deepEqual(
+    (await names(site.places.hypervisor.work)).filter((name) => /trace/.test(name)),
+    [],
   );
-  const refused = await site.ended(Number(/JobId=(\d+)/.exec(elsewhere)?.[1]));
-  assert.notEqual(refused.status, "T", refused.log);
-  assert.equal(await Deno.stat(`${site.folder}/elsewhere`).catch(() => undefined), undefined);
+  console.log(refused.map((name) => `refused: ${name}`).join("\n"));
+});
+
+Deno.test("bextract brings back what describes a VM, from the volumes alone", async () => {
+  const [stored] = await jobsOf("vm-web");
+  const tools = await baculaTools("15.0.3");
+  const folder = `${site.folder}/extracted`;
+  await Deno.mkdir(folder);
+  const volumes = (await names(site.places.archive)).filter((name) => /^vmb-metadata/.test(name));
+  const config = `${site.places.config}/bacula-sd.conf`;
+  const argv = ["-c", config, "-V", volumes.join("|"), site.places.archive, folder];
+  const done = await tools.run("bextract", ...argv);
+  assert.equal(done.code, 0, done.stdout + done.stderr);
+  const backup = `${folder}${site.share}/hv1/web/2026-11-21-120000`;
+  assert.equal(await Deno.readTextFile(`${backup}/vm.xml`), "vm.xml\n", `of job ${stored}`);
 });
 
 Deno.test("the monitor's console may look, and change nothing", async () => {
@@ -175,6 +236,12 @@ Deno.test("the monitor's console may look, and change nothing", async () => {
     assert.match(await site.console("monitor", command), /is an invalid command/, command);
   }
 });
+
+/** Numbers of the jobs of a name. */
+async function jobsOf(name: string): Promise<readonly number[]> {
+  const said = await site.console("admin", `list jobs jobname=${name}`);
+  return [...said.matchAll(/^\|\s*(\d+) \|/gm)].map(([, id]) => Number(id));
+}
 
 /** Paths that a job stored, without folders. */
 async function storedFiles(id: number): Promise<readonly string[]> {

@@ -139,7 +139,7 @@ Deno.test("vmb ctl run hands the level that Bacula decided to vmb", async () => 
   const full = await ctl("run", first.name, "--level", "incremental", "--wait");
   assertEnded(full, 0);
   assert.match(full.stderr, /No prior .*Full backup/);
-  assert.match(full.stderr, /hv backup \S+ --level "Full"/);
+  assert.match(full.stderr, /vmb-job backup \S+ "Full" "\d+"/);
   const incremental = await ctl("run", first.name, "--level", "incremental", "--wait");
   assertEnded(incremental, 0);
   assert.match(incremental.stderr, /Level Incremental was asked for/);

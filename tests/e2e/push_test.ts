@@ -53,7 +53,7 @@ Deno.test("vmb ctl push brings two hypervisors up to date while a third is down"
         /^Password = "?FDPASSWORD0123456789"?\n$/,
       );
       assert.equal(await modeOf(root + fdPassword), 0o600);
-      assert.equal(await modeOf(`${root}/var/bacula/restored`), 0o700);
+      assert.equal(await modeOf(`${root}/opt/vm-backup/jobs/vmb-job`), 0o755);
       await assertClean(root);
     }
   });

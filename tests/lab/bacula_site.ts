@@ -8,6 +8,7 @@ import { parseTexts } from "../core/bacula/inventories.ts";
 import { makeCatalog } from "./bacula_catalog.ts";
 import { type Daemon, startDaemon } from "./bacula_daemons.ts";
 import { type BaculaRelease, baculaTools, forRelease } from "./bacula_tools.ts";
+import vmbJob from "../../templates/hv/vmb-job" with { type: "text" };
 import { type Database, openDatabase } from "./database.ts";
 import { waitFor } from "./wait.ts";
 
@@ -122,7 +123,7 @@ export async function openBaculaSite(
       work: `${folder}/fd`,
       run: `${folder}/fd`,
       vmb,
-      restored: `${folder}/restored`,
+      launcher: `${folder}/jobs/vmb-job`,
     },
   };
   const key = { DB_PASSWORD: password } as Readonly<Record<string, string>>;
@@ -136,6 +137,12 @@ export async function openBaculaSite(
     const text = forRelease(release, content);
     await Deno.writeTextFile(target, edit === undefined ? text : edit(path, text));
   }
+  await Deno.mkdir(`${folder}/jobs`);
+  await Deno.writeTextFile(
+    places.hypervisor.launcher,
+    vmbJob.replace("/opt/vm-backup/bin/vmb", vmb),
+    { mode: 0o755 },
+  );
   // What the hooks find in the Director's container.
   await Deno.writeTextFile(
     `${folder}/bin/bconsole`,

@@ -77,7 +77,7 @@ async function exists(path: string): Promise<boolean> {
 export function forRelease(release: BaculaRelease, config: string): string {
   if (release !== "9.6.7") return config;
   return config.replace(
-    /^ *(TLS Require|Allowed (Script|Backup|Restore) Directories|Timeout) = .*\n/gm,
+    /^ *(TLS Require|Allowed (Script|Backup) Directories|Timeout) = .*\n/gm,
     "",
   );
 }

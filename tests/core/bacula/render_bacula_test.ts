@@ -43,7 +43,7 @@ Deno.test("renderBacula has a job for each VM, started on its hypervisor, and no
         assert.ok(job?.includes(`\n  Priority = ${priority}\n`));
         assert.equal(job?.includes("\n  Schedule = "), vm.schedule !== "manual");
       }
-      assert.equal(jobs.length, vms.length + site.hypervisors.length + 3);
+      assert.equal(jobs.length, vms.length + site.hypervisors.length + 2);
       for (const [path, { content }] of tree) {
         assert.doesNotMatch(content, /^\s*(DB )?Password\s*=/m, path);
       }

@@ -336,7 +336,22 @@ Deno.test("loadConfiguration says who may read a file that we may not", async ()
   );
 });
 
-Deno.test("loadConfiguration warns when others can read a webhook or change a file", async () => {
+Deno.test("loadConfiguration refuses a SCRATCH_DIR in which no socket has room", async () => {
+  const path = (bytes: number) => `/${"ü".repeat((bytes - 1) / 2)}`;
+  assert.equal((await load({ conf: `SCRATCH_DIR=${path(57)}\n` })).settings.scratchDir, path(57));
+  // The longest path of a socket that any run makes: 107 bytes are allowed (unix(7)).
+  const run = "vmb-restore-2026-11-21-120000-4194304";
+  const bytes = new TextEncoder().encode(`${path(57)}/${run}/backup.sock`).length;
+  assert.equal(bytes, 107);
+  assert.deepEqual(await problemsOf({ conf: `SCRATCH_DIR=${path(59)}\n` }), [
+    `vm-backup.conf:1:13: Cannot use "${
+      path(59)
+    }" as SCRATCH_DIR: 59 bytes leave no room for the ` +
+    "sockets in it | Choose a path of at most 57 bytes",
+  ]);
+});
+
+Deno.test("loadConfiguration warns when others can read a webhook", async () => {
   const conf = "SLACK_FAILURE_WEBHOOK=https://hooks.slack.com/x\n";
   const chmod = (name: string, mode: number) => (folder: string) =>
     Deno.chmod(`${folder}/${name}`, mode);
@@ -347,14 +362,72 @@ Deno.test("loadConfiguration warns when others can read a webhook or change a fi
       { conf, prepare: chmod("vm-backup.conf", 0o644) },
       "vm-backup.conf has a Slack webhook and can be read by every user (mode 0644): run chmod o-r on it",
     ],
-    [
-      { list: "vms:", prepare: chmod("vm-list.yaml", 0o666) },
-      "vm-list.yaml can be changed by every user (mode 0666): run chmod o-w on it",
-    ],
   ] as const;
   for (const [setup, warning] of cases) {
     const { warnings, folder } = await load(setup);
     assert.deepEqual(warnings, warning === undefined ? [] : [`${folder}/${warning}`]);
+  }
+});
+
+Deno.test("loadConfiguration refuses files that others could change", async () => {
+  const chmod = (name: string, mode: number) => (folder: string) => Deno.chmod(folder + name, mode);
+  const table: readonly (readonly [(folder: string) => Promise<void>, RegExp])[] = [
+    [
+      chmod("/vm-backup.conf", 0o660),
+      /^vm-backup\.conf: Cannot trust this file: "vm-backup\.conf" can be written by others \(mode 0660\) \| Run: chmod go-w .*vm-backup\.conf$/,
+    ],
+    [chmod("/vm-list.yaml", 0o646), /^vm-list\.yaml: Cannot trust this file: .*\(mode 0646\)/],
+    // Of the folder it is said once, and not of both files.
+    [chmod("", 0o777), /^vm-backup\.conf: Cannot trust this file: "[^"]*" can be written/],
+  ];
+  for (const [prepare, expected] of table) {
+    const problems = await problemsOf({ conf: "", list: "vms:", prepare });
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? "", expected);
+  }
+  if (Deno.uid() !== 0) return;
+  const prepare = (folder: string) => Deno.chown(`${folder}/vm-backup.conf`, 4711, 0);
+  const [problem] = await problemsOf({ conf: "", prepare });
+  assert.match(problem ?? "", /belongs to user 4711, and not to root \| Run: chown root: /);
+});
+
+Deno.test("loadConfiguration refuses programs that others could change", async () => {
+  const folder = await Deno.makeTempDir();
+  const script = `${folder}/save.sh`;
+  try {
+    await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
+    await Deno.writeTextFile(`${folder}/data`, "");
+    await Deno.chmod(`${folder}/data`, 0o666);
+    const entry = (command: readonly string[], more = {}) =>
+      JSON.stringify({
+        vms: [{ name: "a", hypervisor: "hv1", pre_backup_commands: [command], ...more }],
+      });
+    const env = { PATH: `${folder}:/usr/bin:/bin` };
+    assert.equal((await load({ list: entry([script]), env })).vms.length, 1);
+    assert.equal((await load({ list: entry(["cat", `${folder}/data`]), env })).vms.length, 1);
+    assert.equal((await load({ list: entry(["no-such-program"]), env })).vms.length, 1);
+    await Deno.chmod(script, 0o775);
+    const capture = (command: readonly string[]) =>
+      entry(["true"], { config_capture: [{ file: "x.txt", command }] });
+    const lists = [
+      entry([script]),
+      entry(["save.sh"]),
+      entry(["sh", "-e", script]),
+      entry(["timeout", "5", script]),
+      capture([script]),
+      entry(["bash", `${folder}/data`]),
+      entry(["./save.sh"]),
+    ];
+    for (const list of lists) {
+      const problems = await problemsOf({ list, env });
+      assert.equal(problems.length, 1, list);
+      assert.match(problems[0] ?? "", /^vm-list\.yaml: Cannot run "[^"]+" for "a": .* \| /, list);
+    }
+    // What another hypervisor runs is checked there.
+    const elsewhere = entry([script], { hypervisor: "hv2" });
+    assert.equal((await load({ list: elsewhere, env })).vms.length, 1);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

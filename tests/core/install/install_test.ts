@@ -26,6 +26,8 @@ Deno.test("install makes folders, program, links, examples, units and log rotati
       "750 /opt/vm-backup/config/",
       "640 /opt/vm-backup/config/vm-backup.conf",
       "640 /opt/vm-backup/config/vm-list.yaml",
+      "755 /opt/vm-backup/jobs/",
+      "755 /opt/vm-backup/jobs/vmb-job",
       "750 /opt/vm-backup/logs/",
       "link /usr/local/bin/lab-backup",
       "link /usr/local/bin/vmb",

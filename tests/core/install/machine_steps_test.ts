@@ -148,6 +148,10 @@ const type = "bacula_unconfined_script_exec_t";
 const probe = "dd of=/sys/fs/selinux/context status=none";
 const expected = `matchpathcon -n ${places.program}`;
 const current = `stat --format=%C ${places.program}`;
+const ofLauncher = {
+  expected: `matchpathcon -n ${places.launcher}`,
+  current: `stat --format=%C ${places.launcher}`,
+};
 
 Deno.test("programLabel is what the policy knows, and nothing where there is none", async () => {
   const asks = (code: number) => scripted({ present: selinux, commands: { [probe]: [code, ""] } });
@@ -163,20 +167,26 @@ Deno.test("relabelSteps makes the label last, and is done once", async () => {
     commands: {
       [expected]: [0, "system_u:object_r:bin_t:s0\n"],
       [current]: [0, "unconfined_u:object_r:bin_t:s0\n"],
+      [ofLauncher.expected]: [0, "system_u:object_r:usr_t:s0\n"],
+      [ofLauncher.current]: [0, "unconfined_u:object_r:usr_t:s0\n"],
       "semanage --help": [0, ""],
     },
   });
   const changes = [change(places.program, "create"), change(places.logrotate, "create")];
   assert.deepEqual(await relabelSteps(fresh, "", type, changes), [
     ["semanage", "fcontext", "--add", "--type", type, places.program],
+    ["semanage", "fcontext", "--add", "--type", type, places.launcher],
     ["restorecon", "-R", places.base, places.logrotate],
     ["chcon", `--type=${type}`, places.program],
+    ["chcon", `--type=${type}`, places.launcher],
   ]);
   const done = scripted({
     present: selinux,
     commands: {
       [expected]: [0, `system_u:object_r:${type}:s0\n`],
       [current]: [0, `system_u:object_r:${type}:s0\n`],
+      [ofLauncher.expected]: [0, `system_u:object_r:${type}:s0\n`],
+      [ofLauncher.current]: [0, `system_u:object_r:${type}:s0\n`],
       "semanage --help": [0, ""],
     },
   });
@@ -189,11 +199,14 @@ Deno.test("relabelSteps without semanage labels what there is", async () => {
     commands: {
       [expected]: [0, "system_u:object_r:bin_t:s0\n"],
       [current]: [0, `system_u:object_r:${type}:s0\n`],
+      [ofLauncher.expected]: [0, "system_u:object_r:usr_t:s0\n"],
+      [ofLauncher.current]: [0, `system_u:object_r:${type}:s0\n`],
     },
   });
   assert.deepEqual(await relabelSteps(system, "", type, [change(places.program, "update")]), [
     ["restorecon", "-R", places.base],
     ["chcon", `--type=${type}`, places.program],
+    ["chcon", `--type=${type}`, places.launcher],
   ]);
   assert.deepEqual(await relabelSteps(system, "", type, [change(places.program, "keep")]), []);
 });
