@@ -48,9 +48,10 @@ for (const { title, ...options } of kinds) {
       assert.deepEqual([disk?.source, disk?.backing], [path, []]);
       const format = manifest.disks.find((each) => each.target === target)?.sourceFormat;
       assert.equal(disk?.format, format);
-      const { broken, count, lastAt } = await readRecords(path, { format: format as "raw" });
+      // That they are those of the frozen disk, its digest says: the guest has a clock of its own.
+      const { broken, count } = await readRecords(path, { format: format as "raw" });
       assert.equal(broken, undefined);
-      assert.ok(count > 0 && lastAt <= Date.parse(manifest.instant) + 1000, "records");
+      assert.ok(count > 0, "records");
     }
     await guest.start();
     await guest.waitForConsole(/VMB-HEARTBEAT/);
