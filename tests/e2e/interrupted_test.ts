@@ -72,6 +72,13 @@ Deno.test("vmb hv recover puts right what a killed backup left", async (t) => {
       await run.until(moment);
       run.signal("SIGKILL");
       await run.ended;
+      if (moment.source === "== Copying") {
+        const checked = await site.vmb("hv", "check", guest.name);
+        assertEnded(checked, 6);
+        assert.match(checked.stderr, /check runs: failed: run \S+ of "[^"]+" was killed/);
+        assert.match(checked.stderr, /hint: Run: vmb hv recover$/m);
+        assert.doesNotMatch(checked.stderr, /--abort|of another program|Someone's snapshot/);
+      }
       const recovered = await site.vmb("hv", "recover", "--json");
       assertEnded(recovered, 0);
       assert.equal(JSON.parse(recovered.stdout).recoveries.length, 1);
