@@ -66,7 +66,7 @@ async function outcomes(stand: Stand): Promise<Readonly<Record<string, string>>>
     virsh,
     domain: testDomain,
     backup,
-    scratchDir,
+    settings: { scratchDir, stateDir: `${folder.path}/state` },
   });
   const results = await runChecks(checks, () => {});
   return Object.fromEntries(
