@@ -68,7 +68,7 @@ Deno.test("vmb hv files reads single files by guestfish, or says that it is miss
       assertEnded(ended, 6);
       assert.match(ended.stderr, /is none that vmb writes: it stands on another file/);
     }
-    const restored = await site.vmb("hv", "restore", guest.name, "--name", "gw-copy", "--yes");
+    const restored = await site.vmb("hv", "restore", guest.name, "--name", "gw-copy");
     assertEnded(restored, 6);
     const verified = await site.vmb("hv", "verify", guest.name);
     assertEnded(verified, 6);
