@@ -2,9 +2,15 @@ import type { Report } from "../event.ts";
 import type { Domain } from "../libvirt/domain.ts";
 import type { DomainDescription, DomainDisk } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
+import type { GuestHook } from "../journal/journal_entry.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { GuestHooks } from "./guest_hooks.ts";
 import type { System } from "../sys/system.ts";
+
+/** Programs in the guest that make its applications ready for a freeze, and let them go on after it. */
+export interface GuestHooks {
+  readonly beforeFreeze: GuestHook | undefined;
+  readonly afterThaw: GuestHook | undefined;
+}
 
 /** What every way to capture needs. */
 export interface CaptureContext {

@@ -1,12 +1,5 @@
-import type { GuestHook } from "../journal/journal_entry.ts";
 import { runHook } from "../undo/guest_hook.ts";
 import type { CaptureContext } from "./context.ts";
-
-/** Programs in the guest that make its applications ready for a freeze, and let them go on after it. */
-export interface GuestHooks {
-  readonly beforeFreeze: GuestHook | undefined;
-  readonly afterThaw: GuestHook | undefined;
-}
 
 /**
  * Runs the hook before a freeze. From here on the one after the thaw is owed, and the journal says so.

@@ -1,4 +1,8 @@
-import type { DataRange } from "./data_ranges.ts";
+/** Clusters that hold data: `[first, end)`, ascending, with at least one cluster between two ranges. */
+export interface DataRange {
+  readonly first: number;
+  readonly end: number;
+}
 
 /**
  * A set of clusters of a disk, as one bit each: 2 MiB for a TiB, however fragmented it is. Iterating yields its

@@ -1,3 +1,4 @@
+import type { DataRange } from "./cluster_set.ts";
 import type { Seed } from "../block_map/cluster_digest.ts";
 import { readAllocation } from "../nbd/allocation.ts";
 import type { NbdClient } from "../nbd/client.ts";
@@ -5,13 +6,7 @@ import { clusterSize } from "../qcow2/cluster.ts";
 import { type Compression, predictLayout } from "../qcow2/layout.ts";
 import type { Below } from "../sys/files.ts";
 import type { System } from "../sys/system.ts";
-import {
-  chunksOf,
-  clustersBySegment,
-  countClusters,
-  type DataRange,
-  dataRanges,
-} from "./data_ranges.ts";
+import { chunksOf, clustersBySegment, countClusters, dataRanges } from "./data_ranges.ts";
 import { Pipeline, type PipelineResult } from "./pipeline.ts";
 import { type HeldBack, heldBack, type Waits } from "./waits.ts";
 import { WriteBehind } from "./write_behind.ts";

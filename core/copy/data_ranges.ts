@@ -1,5 +1,5 @@
 import { clusterCount, clusterSize, clustersPerSegment } from "../qcow2/cluster.ts";
-import { ClusterSet } from "./cluster_set.ts";
+import { ClusterSet, type DataRange } from "./cluster_set.ts";
 import { clustersPerChunk } from "./messages.ts";
 
 /** A part of a disk, in bytes, that has or has not data. */
@@ -7,12 +7,6 @@ export interface AllocationRun {
   readonly offset: number;
   readonly length: number;
   readonly data: boolean;
-}
-
-/** Clusters that hold data: `[first, end)`, ascending, with at least one cluster between two ranges. */
-export interface DataRange {
-  readonly first: number;
-  readonly end: number;
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { CaptureContext } from "../../../core/capture/context.ts";
 import { runAtInstant } from "../../../core/capture/freeze_window.ts";
-import type { GuestHooks } from "../../../core/capture/guest_hooks.ts";
+import type { GuestHooks } from "../../../core/capture/context.ts";
 import { describeDomain } from "../../../core/libvirt/domain_xml.ts";
 import { realSystem } from "../../../core/sys/system.ts";
 import { temporaryFolder } from "../nbd/servers.ts";

@@ -1,3 +1,4 @@
+import type { DataRange } from "../../../core/copy/cluster_set.ts";
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import {
@@ -5,7 +6,6 @@ import {
   chunksOf,
   clustersBySegment,
   countClusters,
-  type DataRange,
   dataRanges,
 } from "../../../core/copy/data_ranges.ts";
 import { clustersPerChunk } from "../../../core/copy/messages.ts";
