@@ -1,8 +1,18 @@
+import type { Settings } from "../config/settings.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { mountOf } from "../repository/mount.ts";
+import type { MethodChoice } from "../survey/choose_method.ts";
+import type { Survey } from "../survey/survey.ts";
 import type { System } from "../sys/system.ts";
 import { type CheckVerdict, failed, passed } from "./check.ts";
-import type { PreBackupContext } from "./pre_backup.ts";
+
+/** What the checks of the local folders look at. */
+export interface ScratchContext {
+  readonly system: Pick<System, "files" | "processes" | "host">;
+  readonly settings: Settings;
+  readonly survey: Survey;
+  readonly choice: MethodChoice;
+}
 
 /** Part of the VM's data that the guest is expected to overwrite at most during a copy. */
 const scratchShare = 0.1;
@@ -12,7 +22,7 @@ const remoteTypes = /^(nfs|nfs4|cifs|smb3|ceph|glusterfs|9p|fuse\..*|afs|lustre)
 
 /** SCRATCH_DIR takes what a running guest overwrites: it must be local, and QEMU must reach it. */
 export async function scratchFolder(
-  { settings, system, survey }: PreBackupContext,
+  { settings, system, survey }: ScratchContext,
 ): Promise<CheckVerdict> {
   const { scratchDir } = settings;
   const folder = await nearestFolder(system, scratchDir);
@@ -44,7 +54,7 @@ export async function scratchFolder(
 
 /** @param expectedBytes size of the backup, of which the guest may overwrite a part meanwhile */
 export async function localSpace(
-  { system, settings, choice }: PreBackupContext,
+  { system, settings, choice }: ScratchContext,
   expectedBytes: number,
 ): Promise<CheckVerdict> {
   const { scratchDir, minFreeBytes } = settings;

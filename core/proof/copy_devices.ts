@@ -1,6 +1,26 @@
 import type { Kept } from "../restore/definition/part.ts";
 import { element } from "../restore/definition/write_kept.ts";
-import type { TestCopy } from "./test_domain.ts";
+import type { RewrittenDisk } from "../restore/rewrite.ts";
+import type { ProofNetwork } from "./proof.ts";
+
+/** What a throw-away copy of a VM stands on. */
+export interface TestCopy {
+  readonly name: string;
+  readonly uuid: string;
+  readonly disks: ReadonlyMap<string, RewrittenDisk>;
+  /** Where its UEFI variables lie, or will lie. */
+  readonly nvram: string | undefined;
+  readonly consoleLog: string;
+  readonly network: ProofNetwork;
+  /** Name of the libvirt network when it is isolated. */
+  readonly isolatedNetwork: string | undefined;
+  /** Staged copies of the files that the VM boots from without a boot loader, by the path of the original. */
+  readonly bootFiles: ReadonlyMap<string, string>;
+  /** Paths of the firmware that this host has. */
+  readonly firmware: ReadonlySet<string>;
+  /** The libvirt of an ordinary user can make no tap devices. */
+  readonly userSession: boolean;
+}
 
 /** The devices of a copy: those of its original as the guest sees them, each on something of ours. */
 export function copyDevices(kept: readonly Kept[], copy: TestCopy): readonly Kept[] {

@@ -17,7 +17,7 @@ import { createOverlay } from "../image/overlay.ts";
 import { assertNames } from "../restore/definition/names.ts";
 import { hostFirmware } from "../restore/definition/host_firmware.ts";
 import { assertOwnVariables } from "../restore/definition/variable_store.ts";
-import type { RewrittenDisk } from "../restore/rewrite_domain.ts";
+import type { RewrittenDisk } from "../restore/rewrite.ts";
 import type { BackupFiles } from "../repository/backup_files.ts";
 import type { ProofContext } from "./context.ts";
 import { imageProblem } from "./image_check.ts";

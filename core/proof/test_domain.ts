@@ -5,29 +5,8 @@ import { guestMemory } from "../restore/definition/guest_memory.ts";
 import { outsideNames } from "../restore/definition/outside_names.ts";
 import { judge, type Kept, type Outside } from "../restore/definition/part.ts";
 import { element, writeKept } from "../restore/definition/write_kept.ts";
-import type { RewrittenDisk } from "../restore/rewrite_domain.ts";
-import { copyDevices } from "./copy_devices.ts";
+import { copyDevices, type TestCopy } from "./copy_devices.ts";
 import { copyParts } from "./copy_parts.ts";
-import type { ProofNetwork } from "./proof.ts";
-
-/** What a throw-away copy of a VM stands on. */
-export interface TestCopy {
-  readonly name: string;
-  readonly uuid: string;
-  readonly disks: ReadonlyMap<string, RewrittenDisk>;
-  /** Where its UEFI variables lie, or will lie. */
-  readonly nvram: string | undefined;
-  readonly consoleLog: string;
-  readonly network: ProofNetwork;
-  /** Name of the libvirt network when it is isolated. */
-  readonly isolatedNetwork: string | undefined;
-  /** Staged copies of the files that the VM boots from without a boot loader, by the path of the original. */
-  readonly bootFiles: ReadonlyMap<string, string>;
-  /** Paths of the firmware that this host has. */
-  readonly firmware: ReadonlySet<string>;
-  /** The libvirt of an ordinary user can make no tap devices. */
-  readonly userSession: boolean;
-}
 
 /** A definition of a copy, and what it says. */
 export interface TestDomain {

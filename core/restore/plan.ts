@@ -12,7 +12,7 @@ import { isolatedNetworkName } from "./isolated_network.ts";
 import { planDefinition } from "./plan_definition.ts";
 import type { RestoreStart } from "./restore_image.ts";
 import type { RestoreNetwork, RestoreRequest } from "./request.ts";
-import type { RewrittenNetwork } from "./rewrite_domain.ts";
+import type { RewrittenNetwork } from "./rewrite.ts";
 
 /** A disk, and where it goes. */
 export interface PlannedDisk extends Omit<RestoreStart, "target"> {

@@ -9,7 +9,8 @@ import { outsideNames } from "./definition/outside_names.ts";
 import { cloneParts } from "./definition/restored_parts.ts";
 import type { HostFacts, KnownDomain } from "./host_facts.ts";
 import type { RestoreRequest } from "./request.ts";
-import { type DomainRewrite, rewriteDomain } from "./rewrite_domain.ts";
+import type { DomainRewrite } from "./rewrite.ts";
+import { rewriteDomain } from "./rewrite_domain.ts";
 import { boundCharacterDevices } from "./rewrite_character_devices.ts";
 
 export interface DefinitionOptions {

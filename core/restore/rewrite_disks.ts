@@ -8,7 +8,7 @@ import {
   replacement,
 } from "../libvirt/xml_edit.ts";
 import { attribute, child, children } from "../libvirt/xml_element.ts";
-import type { DomainRewrite, RewrittenDisk } from "./rewrite_domain.ts";
+import type { DomainRewrite, RewrittenDisk } from "./rewrite.ts";
 
 /** Elements of a disk that tell of its old image, not of the disk. */
 const ofOldImage = ["backingStore", "mirror", "encryption", "auth"];

@@ -8,7 +8,7 @@ import {
   replacement,
 } from "../libvirt/xml_edit.ts";
 import { attribute, child, children } from "../libvirt/xml_element.ts";
-import type { DomainRewrite } from "./rewrite_domain.ts";
+import type { DomainRewrite } from "./rewrite.ts";
 
 /** Elements of an interface that only fit what it was attached to. */
 const ofOldAttachment = [

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { bootFilesOf, testCopy } from "../../core/proof/test_domain.ts";
-import { rewriteDomain, type RewrittenNetwork } from "../../core/restore/rewrite_domain.ts";
+import type { RewrittenNetwork } from "../../core/restore/rewrite.ts";
+import { rewriteDomain } from "../../core/restore/rewrite_domain.ts";
 import { stoppingOnReadErrors } from "../../core/restore/start.ts";
 import { createGuest, type Guest, type GuestKind } from "../lab/guest.ts";
 import { startHypervisor } from "../lab/hypervisor.ts";

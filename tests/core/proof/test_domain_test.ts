@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describeDomain } from "../../../core/libvirt/domain_xml.ts";
-import { bootFilesOf, type TestCopy, testCopy } from "../../../core/proof/test_domain.ts";
+import type { TestCopy } from "../../../core/proof/copy_devices.ts";
+import { bootFilesOf, testCopy } from "../../../core/proof/test_domain.ts";
 import { tiedDomain } from "../restore/domains.ts";
 
 const xml = `<domain type='kvm'>

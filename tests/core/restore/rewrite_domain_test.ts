@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { describeDomain } from "../../../core/libvirt/domain_xml.ts";
-import { type DomainRewrite, rewriteDomain } from "../../../core/restore/rewrite_domain.ts";
+import type { DomainRewrite } from "../../../core/restore/rewrite.ts";
+import { rewriteDomain } from "../../../core/restore/rewrite_domain.ts";
 import { tiedDomain } from "./domains.ts";
 
 const uuid = "6b7a1c9e-3f52-4d0e-9a41-0c5d8f2b7e11";
