@@ -12,10 +12,11 @@ import type { Journal } from "../journal/journal.ts";
 import { removeUnusedScratch } from "../undo/scratch.ts";
 import { readBackup } from "../repository/backups.ts";
 import { type BackupAddress, logName } from "../repository/layout.ts";
-import { type Manifest, schemaVersion } from "../repository/manifest.ts";
+import { type Manifest, type ManifestOtherData, schemaVersion } from "../repository/manifest.ts";
 import { needsOf } from "../repository/needs.ts";
 import { beginPartial, type PartialBackup } from "../repository/partial.ts";
-import { type Companion, readAround } from "./companions.ts";
+import { keepBootFiles } from "./boot_files.ts";
+import { absentCompanions, type Companion, readAround } from "./companions.ts";
 import type { BackupContext } from "./context.ts";
 import { copyDisks, type NamedCopy } from "./copy_disks.ts";
 import { captureConfigs, runPreBackupCommands } from "./gather.ts";
@@ -51,6 +52,11 @@ export async function takeBackup(
   phases.begin("prepare", `Preparing ${context.id}`);
   const partial = await beginPartial(context.share, journal, address);
   await partial.add(`${entry.name}.xml`, "domain-xml", survey.persistentXml);
+  if (survey.liveXml !== undefined) {
+    await partial.add(`${entry.name}-live.xml`, "live-xml", survey.liveXml);
+  }
+  const boot = await keepBootFiles(system.files, partial, survey.otherData);
+  for (const text of boot.warnings) report({ kind: "warning", text });
   await runPreBackupCommands(context);
   for (const { name, content } of await captureConfigs(context)) {
     await partial.add(name, "config", content);
@@ -74,12 +80,13 @@ export async function takeBackup(
     managedSave: survey.info.managedSave,
     report,
   };
-  const { value: capture, companions, warnings } = await readAround(
+  const { value: capture, companions, warnings, notes } = await readAround(
     {
       system,
       domain,
       description,
       libvirtUri: settings.libvirtUri,
+      isRunning: survey.state !== "shut off",
     },
     () => startCapture(choice.method, captureContext),
   );
@@ -91,6 +98,7 @@ export async function takeBackup(
       report({ kind: "info", text: describeFrozen(capture.frozen) });
     }
     for (const text of warnings) report({ kind: "warning", text });
+    for (const text of notes) report({ kind: "info", text });
     phases.begin("copy", `Copying ${capture.disks.map(({ target }) => target).join(", ")}`);
     copies = await copyDisks(system, capture, {
       vm: entry.name,
@@ -120,7 +128,11 @@ export async function takeBackup(
   phases.begin("publish", "Publishing");
   await addCompanions(partial, companions);
   await partial.add(logName, "log", context.log.text());
-  const manifest = await describe(context, { survey, capture, copies, partial });
+  const manifest = await describe(context, {
+    ...{ survey, capture, copies, partial },
+    otherData: boot.kept,
+    absent: absentCompanions(description, companions),
+  });
   const folder = await partial.publish(manifest);
 
   phases.begin("post-checks", "Checking the VM and the backup");
@@ -191,11 +203,13 @@ async function addCompanions(
 
 async function describe(
   context: BackupContext,
-  { survey, capture, copies, partial }: {
+  { survey, capture, copies, partial, otherData, absent }: {
     readonly survey: Survey;
     readonly capture: Capture;
     readonly copies: readonly NamedCopy[];
     readonly partial: PartialBackup;
+    readonly otherData: readonly ManifestOtherData[];
+    readonly absent: readonly string[];
   },
 ): Promise<Manifest> {
   const { entry, request, settings, system, phases, log } = context;
@@ -227,6 +241,9 @@ async function describe(
       source: disk.source ?? null,
       reason,
     })),
+    otherData: [...otherData],
+    secrets: survey.secrets.map((secret) => ({ ...secret })),
+    absent: [...absent],
     files: [...files],
     bytesRead: copies.reduce((sum, { readBytes }) => sum + readBytes, 0),
     bytesWritten: files.reduce((sum, { size }) => sum + size, 0),

@@ -7,6 +7,7 @@ import {
   liveXml,
   persistentXml,
 } from "../libvirt/domain.ts";
+import { diskParts } from "../libvirt/disk_parts.ts";
 import { describeDomain } from "../libvirt/domain_xml.ts";
 import { runStates } from "../journal/run_states.ts";
 import { freezeStatus } from "../libvirt/agent.ts";
@@ -94,23 +95,27 @@ async function vmThawed(
 }
 
 async function vmOwnDisks(
-  { virsh, domain, backup, settings: { scratchDir } }: PostBackupContext,
+  context: PostBackupContext,
   state: DomainState | undefined,
 ): Promise<CheckVerdict> {
+  const { virsh, domain, backup, settings: { scratchDir } } = context;
   const [persistent, live, job] = await Promise.all([
     persistentXml(virsh, domain),
     state === "running" ? liveXml(virsh, domain) : undefined,
     state === "running" ? runningBackupXml(virsh, domain) : undefined,
   ]);
-  const views = [persistent, ...live === undefined ? [] : [live]]
-    .map((xml) => describeDomain(xml).disks);
-  const sources = new Map(backup.manifest?.disks.map(({ target, source }) => [target, source]));
-  for (const disk of views.flat()) {
-    const expected = sources.get(disk.target);
-    if (expected === undefined) continue;
-    if (disk.source !== expected || disk.mirror !== undefined) {
+  // What the definition named already when the backup began is its own disk too.
+  const defined = diskParts(await readXml(context, "domain-xml") ?? "<domain/>");
+  for (const xml of [persistent, ...live === undefined ? [] : [live]]) {
+    const parts = diskParts(xml);
+    for (const { target, mirror } of describeDomain(xml).disks) {
+      const captured = backup.manifest?.disks.find((disk) => disk.target === target)?.source;
+      if (captured === undefined) continue;
+      const place = parts.get(target)?.place ?? "";
+      const isOwn = place === captured || place === defined.get(target)?.place;
+      if (isOwn && mirror === undefined) continue;
       return failed(
-        `disk ${disk.target} is on "${disk.source}", not on "${expected}"`,
+        `disk ${target} is on "${place}", not on "${captured}"`,
         "Run: vmb hv recover",
       );
     }
@@ -158,29 +163,42 @@ async function filesPresent({ share, backup }: PostBackupContext): Promise<Check
   return passed(`${checksums.length + 1} files, ${bytes} bytes`);
 }
 
-async function domainXml({ share, backup }: PostBackupContext): Promise<CheckVerdict> {
-  const { manifest, folder } = backup;
-  const file = manifest?.files.find(({ role }) => role === "domain-xml");
-  if (manifest === undefined || file === undefined) return failed("the domain XML is missing");
-  const description = describeDomain(await share.readText(`${folder}/${file.name}`));
+async function domainXml(context: PostBackupContext): Promise<CheckVerdict> {
+  const { manifest } = context.backup;
+  const xml = await readXml(context, "domain-xml");
+  if (manifest === undefined || xml === undefined) return failed("the domain XML is missing");
+  const description = describeDomain(xml);
   if (description.uuid !== manifest.vm.uuid) {
     return failed(`the domain XML has the UUID "${description.uuid}", not "${manifest.vm.uuid}"`);
   }
+  const live = await readXml(context, "live-xml");
+  const views = [xml, ...live === undefined ? [] : [live]].map(diskParts);
+  const onlyLive: string[] = [];
   for (const { target, source } of manifest.disks) {
-    const disk = description.disks.find((candidate) => candidate.target === target);
-    if (disk?.source !== source) {
-      return failed(`the domain XML has disk ${target} at "${disk?.source}", not at "${source}"`);
+    const places = views.map((parts) => parts.get(target)?.place);
+    if (!places.includes(source)) {
+      return failed(`the domain XML has disk ${target} at "${places[0]}", not at "${source}"`);
     }
+    if (places[0] !== source) onlyLive.push(target);
   }
   const macless = description.interfaces.findIndex(({ mac }) => mac === undefined);
   if (macless >= 0) return failed(`interface ${macless + 1} of the domain XML has no MAC address`);
   const nvramFile = manifest.files.some(({ role }) => role === "nvram");
-  if (description.nvram !== undefined && !nvramFile) {
+  const isAbsent = manifest.absent?.includes("nvram") ?? false;
+  if (description.nvram !== undefined && !nvramFile && !isAbsent) {
     return failed("the UEFI variable store is missing");
   }
-  return passed(
-    `well-formed: ${description.disks.length} disks, ${description.interfaces.length} interfaces${
-      nvramFile ? ", nvram" : ""
-    }`,
-  );
+  return passed([
+    `well-formed: ${description.disks.length} disks, ${description.interfaces.length} interfaces`,
+    ...(nvramFile ? ["nvram"] : isAbsent ? ["no nvram yet"] : []),
+    ...(onlyLive.length > 0 ? [`${onlyLive.join(", ")} as the running VM had it`] : []),
+  ].join(", "));
+}
+
+async function readXml(
+  { share, backup: { manifest, folder } }: PostBackupContext,
+  role: "domain-xml" | "live-xml",
+): Promise<string | undefined> {
+  const file = manifest?.files.find((candidate) => candidate.role === role);
+  return file && await share.readText(`${folder}/${file.name}`);
 }

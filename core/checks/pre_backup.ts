@@ -2,15 +2,14 @@ import type { MethodChoice } from "../survey/choose_method.ts";
 import type { Survey } from "../survey/survey.ts";
 import type { VmEntry } from "../config/vm_list.ts";
 import type { Settings } from "../config/settings.ts";
-import { counted } from "../format/counted.ts";
 import { runningBackupXml } from "../libvirt/backup_job.ts";
 import { busyDisks } from "../libvirt/block_job.ts";
 import { domainMoments } from "../libvirt/domain_info.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
-import { diskProblems } from "../survey/disk_problems.ts";
 import { shareChecks } from "./share.ts";
 import type { System } from "../sys/system.ts";
 import { localSpace, scratchFolder } from "./scratch.ts";
+import { definitionsVerdict, disksVerdict, secretsVerdict } from "./disks.ts";
 import { type Check, type CheckVerdict, failed, passed, warned } from "./check.ts";
 
 export interface PreBackupContext {
@@ -39,6 +38,8 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
       name: "disks",
       run: () => disksVerdict(survey, choice),
     },
+    { name: "definitions", run: () => definitionsVerdict(survey) },
+    { name: "secrets", run: () => secretsVerdict(virsh, survey) },
     {
       name: "no-snapshots",
       run: async () => {
@@ -60,7 +61,7 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
     },
     { name: "no-overlays", run: () => overlays(context) },
     { name: "no-block-jobs", run: () => blockJobs(context) },
-    { name: "nvram", run: () => variableStore(survey) },
+    { name: "nvram", run: () => variableStore(system, survey) },
     ...shareChecks(context, expectedBytes),
     { name: "scratch-folder", run: () => scratchFolder(context) },
     { name: "local-space", run: () => localSpace(context, expectedBytes) },
@@ -71,28 +72,6 @@ export function preBackupChecks(context: PreBackupContext): readonly Check[] {
 /** Bytes that an image of each chosen disk takes at most. */
 export function expectedSize({ disks }: Pick<Survey, "disks">): number {
   return disks.chosen.reduce((sum, { image }) => sum + image.needed, 0);
-}
-
-function disksVerdict(survey: Survey, choice: MethodChoice): CheckVerdict {
-  const { chosen, skipped } = survey.disks;
-  const problems = diskProblems(survey, choice.kind === "chosen" ? choice.method : undefined);
-  const [first] = problems;
-  if (first !== undefined) {
-    return failed(problems.map(({ text }) => text).join("; "), first.hint);
-  }
-  const notes = chosen.flatMap(({ target, image: { internalSnapshots: inside } }) =>
-    inside.length === 0 ? [] : [
-      `${target} has ${counted(inside.length, "snapshot")} inside its image (${
-        inside.join(", ")
-      }), which a backup does not keep`,
-    ]
-  );
-  const left = skipped.map(({ disk, reason }) => `${disk.target} (${reason})`).join(", ");
-  const detail = [
-    `${chosen.map((disk) => disk.target).join(", ")}${left && `; left out: ${left}`}`,
-    ...notes,
-  ].join("; ");
-  return notes.length === 0 ? passed(detail) : warned(detail);
 }
 
 function vmState({ state, info }: Survey, choice: MethodChoice) {
@@ -144,11 +123,24 @@ async function blockJobs({ survey, virsh }: PreBackupContext): Promise<CheckVerd
   return failed("a backup job of another program runs", "Wait until it has ended");
 }
 
-function variableStore({ description: { nvram, foreignNvram } }: Survey): CheckVerdict {
+async function variableStore(
+  { files }: Pick<System, "files">,
+  { state, description: { nvram, foreignNvram } }: Survey,
+): Promise<CheckVerdict> {
   if (foreignNvram !== undefined) {
     return failed(`the UEFI variable store is of type "${foreignNvram}", not file`);
   }
-  return nvram === undefined ? { outcome: "skipped", detail: "no UEFI" } : passed(`"${nvram}"`);
+  if (nvram === undefined) return { outcome: "skipped", detail: "no UEFI" };
+  if (await files.inspectTarget(nvram) !== undefined) return passed(`"${nvram}"`);
+  return state === "shut off"
+    ? {
+      outcome: "skipped",
+      detail: `"${nvram}" is not there yet: the next start makes it from its template`,
+    }
+    : warned(
+      `"${nvram}" is missing, though the VM runs: its next start begins with an empty one`,
+      "Someone removed it: look for it before the VM is shut down",
+    );
 }
 
 /** A program that is missing throws by itself, with exit code 5. */

@@ -84,8 +84,12 @@ export async function domainRunId(virsh: Virsh, domain: Domain): Promise<string 
 }
 
 /** The XML of the running domain, with what libvirt filled in: backing chains, labels, block jobs. */
-export function liveXml(virsh: Virsh, domain: Domain): Promise<string> {
-  return virsh.run(["dumpxml", domain.uuid]);
+export function liveXml(
+  virsh: Virsh,
+  domain: Domain,
+  { secrets = false }: { readonly secrets?: boolean } = {},
+): Promise<string> {
+  return virsh.run(["dumpxml", ...secrets ? ["--security-info"] : [], domain.uuid]);
 }
 
 /** The XML that the next start uses, with its secrets: what a backup keeps. */

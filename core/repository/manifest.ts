@@ -53,9 +53,18 @@ const diskSchema = z.looseObject({
 
 const fileSchema = z.looseObject({
   name: fileName,
-  role: word.describe("disk, blockmap, domain-xml, nvram, tpm, config, log, ..."),
+  role: word.describe(
+    "disk, blockmap, domain-xml, live-xml, nvram, tpm, boot-file, config, log, ...",
+  ),
   size: bytes.describe("apparent size; in an image a gap before the tail may be a hole"),
   sha256,
+});
+
+const otherDataSchema = z.looseObject({
+  kind: z.string().describe("kernel, fw_cfg file, shared folder, ..."),
+  source: z.string(),
+  use: word.describe("boot, data, host"),
+  file: fileName.nullable().describe("its name in the backup"),
 });
 
 /**
@@ -92,6 +101,13 @@ const manifestSchema = z.looseObject({
     source: z.string().nullable(),
     reason: z.string(),
   })),
+  otherData: z.array(otherDataSchema).optional().describe("what the VM uses and is no disk"),
+  secrets: z.array(z.looseObject({ name: z.string(), for: z.string() })).optional()
+    .describe(
+      "secrets of libvirt that the VM does not start without; their values are in no backup",
+    ),
+  absent: z.array(z.string()).optional()
+    .describe("roles of files that the VM wants and did not have yet, or that could not be read"),
   files: z.array(fileSchema),
   bytesRead: bytes,
   bytesWritten: bytes,
@@ -104,6 +120,7 @@ const manifestSchema = z.looseObject({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestDisk = z.infer<typeof diskSchema>;
+export type ManifestOtherData = z.infer<typeof otherDataSchema>;
 export type ManifestFile = z.infer<typeof fileSchema>;
 
 export function writeManifest(manifest: Manifest): string {

@@ -11,9 +11,12 @@ import {
 } from "../libvirt/domain.ts";
 import { type DiskParts, diskParts } from "../libvirt/disk_parts.ts";
 import { describeDomain, type DomainDescription, type DomainDisk } from "../libvirt/domain_xml.ts";
+import { type OtherData, otherData } from "../libvirt/other_data.ts";
+import { type NeededSecret, neededSecrets } from "../libvirt/secrets.ts";
 import { volumePath } from "../libvirt/volume.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import type { System } from "../sys/system.ts";
+import { definitionDifferences } from "./definitions.ts";
 import { type DiskSelection, selectDisks } from "./disk_policy.ts";
 import { earlyCloseDanger } from "./early_close.ts";
 import { type ImageFacts, imageFacts, networkFacts, problemFacts } from "./image_facts.ts";
@@ -35,6 +38,13 @@ export interface Survey {
   readonly description: DomainDescription;
   /** With its secrets. */
   readonly persistentXml: string;
+  /** With its secrets; `undefined` when it is shut off. */
+  readonly liveXml: string | undefined;
+  /** What the running domain has otherwise than its definition. */
+  readonly differences: readonly string[];
+  /** What it uses that is no disk; a backup keeps some of it. */
+  readonly otherData: readonly OtherData[];
+  readonly secrets: readonly NeededSecret[];
   readonly disks: DiskSelection<SurveyedDisk>;
   /** Why the guest agent cannot freeze the guest; `undefined` when it can, or when the domain does not run. */
   readonly agentProblem: string | undefined;
@@ -55,7 +65,8 @@ export async function surveyDomain(
     domainInfo(virsh, domain),
     persistentXml(virsh, domain),
   ]);
-  const xml = state === "shut off" ? inactive : await liveXml(virsh, domain);
+  const live = state === "shut off" ? undefined : await liveXml(virsh, domain, { secrets: true });
+  const xml = live ?? inactive;
   const description = describeDomain(xml);
   const selection = selectDisks(description.disks, entry, scratchDir);
   const parts = diskParts(xml);
@@ -82,6 +93,10 @@ export async function surveyDomain(
     info,
     description,
     persistentXml: inactive,
+    liveXml: live,
+    differences: live === undefined ? [] : definitionDifferences(inactive, live),
+    otherData: otherData(xml),
+    secrets: neededSecrets(xml),
     disks: { ...selection, chosen },
     agentProblem: silence,
     earlyClose,

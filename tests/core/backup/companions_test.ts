@@ -68,6 +68,19 @@ Deno.test("readAround says what it could not read, and keeps the rest", async ()
   assert.match(second.warnings[1] ?? "", /^TPM state ".*" is missing/);
 });
 
+Deno.test("readAround misses nothing of a VM that was never started, and notes it", async () => {
+  await using stand = await machine();
+  await Deno.remove(stand.nvram);
+  await Deno.remove(stand.tpm, { recursive: true });
+  const { companions, warnings, notes } = await readAround(
+    { ...stand.options, isRunning: false },
+    () => Promise.resolve(),
+  );
+  assert.deepEqual([companions, warnings], [[], []]);
+  assert.match(notes[0] ?? "", /VARS\.fd" is not there yet: .* from its template$/);
+  assert.match(notes[1] ?? "", /^TPM state ".*" is not there yet/);
+});
+
 Deno.test("readAround of a domain without companions reads nothing", async () => {
   await using stand = await machine();
   const description = describeDomain("<domain/>");
@@ -75,6 +88,7 @@ Deno.test("readAround of a domain without companions reads nothing", async () =>
     value: 1,
     companions: [],
     warnings: [],
+    notes: [],
   });
 });
 
@@ -96,6 +110,7 @@ async function machine() {
       domain,
       description,
       libvirtUri: "qemu:///system",
+      isRunning: true,
     },
   };
 }

@@ -64,6 +64,10 @@ Deno.test("preBackupChecks judges a domain by what it is and by what its images 
   );
   const strange = fileDisk("vdb", at("b.raw"), "raw").replace("<driver ", "<driver shuffle='on' ");
 
+  const secret = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
+  const sealedTpm =
+    `<tpm model='tpm-crb'><backend type='emulator'><encryption secret='${secret}'/></backend></tpm>`;
+
   const table: readonly [label: string, Case, Readonly<Record<string, Expected>>][] = [
     ["well", { devices: vda + fileDisk("vdb", at("b.raw"), "raw") }, {
       "vm-state": ["ok", /^shut off, method offline$/],
@@ -127,6 +131,52 @@ Deno.test("preBackupChecks judges a domain by what it is and by what its images 
       },
       { "disks": ["ok", /^vda$/], "no-overlays": ["ok", /backing chains are allowed/] },
     ],
+    [
+      "data that is no disk",
+      {
+        devices: vda + "<filesystem type='mount'><source dir='/srv/x'/></filesystem>" +
+          "<hostdev mode='subsystem' type='pci'><source/></hostdev>",
+        rest: "<sysinfo type='fwcfg'><entry name='a' file='/a.ign'/></sysinfo>",
+      },
+      {
+        "disks": [
+          "warning",
+          /^vda; kept too: fw_cfg file "\/a\.ign"; of the host: host device \(pci\).*; NOT in the backup: shared folder "\/srv\/x"$/,
+        ],
+      },
+    ],
+    [
+      "a disk of the running VM alone",
+      {
+        devices: vda,
+        live: domainXml(vda + fileDisk("vdb", at("b.raw"), "raw")),
+        state: "running",
+      },
+      {
+        "disks": ["ok", /^vda, vdb$/],
+        "definitions": ["warning", /^disk vdb .*is attached to the running VM alone/, /--config/],
+      },
+    ],
+    ["one definition", { devices: vda, state: "running" }, { "definitions": ["ok", /./] }],
+    ["variables not made yet", { devices: vda, rest: "<os><nvram>/nowhere/v.fd</nvram></os>" }, {
+      "nvram": ["skipped", /"\/nowhere\/v\.fd" is not there yet/],
+    }],
+    [
+      "variables lost under a running VM",
+      { devices: vda, rest: "<os><nvram>/nowhere/v.fd</nvram></os>", state: "running" },
+      { "nvram": ["warning", /is missing, though the VM runs/] },
+    ],
+    [
+      "variables in the network",
+      { devices: vda, rest: "<os><nvram type='network'><source/></nvram></os>" },
+      { "nvram": ["failed", /of type "network"/] },
+    ],
+    ["a secret that is there", { devices: vda + sealedTpm, secrets: [secret] }, {
+      "secrets": ["ok", /^needs 0a81.* \(TPM\): their values are in no backup/],
+    }],
+    ["a secret that is not", { devices: vda + sealedTpm }, {
+      "secrets": ["warning", /does not have the secret 0a81/, /secret-define/],
+    }],
     ["silent agent", { devices: vda, state: "running", agent: "silent" }, {
       "vm-state": ["failed", /agent cannot freeze it/],
       "guest-agent": ["failed", /not connected/],
