@@ -141,15 +141,15 @@ export function manifestDisks(
 ): ManifestDisk[] {
   return copies.map((copy) => {
     const disk = survey.disks.chosen.find(({ target }) => target === copy.target);
-    if (disk?.source === undefined) {
+    if (disk === undefined) {
       throw new Error(`disk ${copy.target} was copied, and is not among those chosen`);
     }
     return {
       target: copy.target,
       bus: disk.bus,
-      sourceType: disk.type === "block" ? "block" as const : "file" as const,
+      sourceType: disk.type,
       sourceFormat: disk.format,
-      source: disk.source,
+      source: disk.parts.place,
       virtualSize: copy.virtualSize,
       file: imageName(entry.name, copy.target),
       compression: settings.compression,

@@ -32,6 +32,7 @@ export async function launchCopy(
     isolatedNetwork: network?.name,
     userSession: virsh.uri.endsWith("/session"),
   });
+  assertAllAttached(context, built.xml);
   await assertMemory(context, built.memory);
   if (built.leftOut.length > 0) {
     const text = `Left out of the copy: ${built.leftOut.map((each) => quoted(each)).join(", ")}`;
@@ -55,6 +56,19 @@ export async function launchCopy(
     );
   }
   return { description: describeDomain(built.xml), consoleLog, network, startedAt };
+}
+
+/** A copy that boots without one of its disks proves nothing. */
+function assertAllAttached({ backup }: ProofContext, xml: string): void {
+  const attached = describeDomain(xml).disks.map(({ target }) => target);
+  const missing = backup.manifest.disks.filter(({ target }) => !attached.includes(target));
+  if (missing.length === 0) return;
+  throw new VmbError(
+    `The copy would be without disk ${
+      missing.map(({ target }) => target).join(", ")
+    } of the backup`,
+    { code: "proof.disks", hint: "Make a new backup; its domain XML and its manifest contradict" },
+  );
 }
 
 async function assertMemory({ system }: ProofContext, needed: number): Promise<void> {

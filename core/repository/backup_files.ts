@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { VmbError } from "../error.ts";
+import { withCapturedDisks } from "../libvirt/captured_disks.ts";
 import type { StoredBackup } from "./backups.ts";
 import type { Manifest, ManifestFile } from "./manifest.ts";
 import type { Files } from "../sys/files.ts";
 
 /** The small files of a backup that a copy needs, as the manifest says they are. */
 export interface BackupFiles {
+  /** The definition, with every disk that the backup has. */
   readonly xml: string;
   readonly nvram: { readonly name: string; readonly content: Uint8Array } | undefined;
   readonly tpm: Uint8Array | undefined;
@@ -37,11 +39,24 @@ export async function readBackupFiles(
   };
   const xml = await read("domain-xml");
   if (xml === undefined) throw damaged(`${manifest.vm.name}.xml`, "is not in the manifest");
+  const live = await read("live-xml");
+  const { xml: whole, missing } = withCapturedDisks(
+    decode(xml.content),
+    live && decode(live.content),
+    manifest.disks.map(({ target }) => target),
+  );
+  if (missing.length > 0) {
+    throw damaged(xml.name, `has no disk ${missing.join(", ")}, which the manifest has`);
+  }
   return {
-    xml: new TextDecoder().decode(xml.content),
+    xml: whole,
     nvram: await read("nvram"),
     tpm: (await read("tpm"))?.content,
   };
+}
+
+function decode(content: Uint8Array): string {
+  return new TextDecoder().decode(content);
 }
 
 function damaged(name: string, what: string): VmbError {

@@ -32,9 +32,9 @@ const word = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/);
 const diskSchema = z.looseObject({
   target: target.describe("the guest's name of the disk"),
   bus: z.string(),
-  sourceType: word.describe("file, block, ..."),
+  sourceType: word.describe("file, block, volume, network, ..."),
   sourceFormat: z.string(),
-  source: z.string().describe("path on the hypervisor"),
+  source: z.string().describe("path on the hypervisor, pool/volume, or protocol:host/name"),
   virtualSize: bytes,
   file: fileName.describe("the qcow2 image; its size and SHA-256 stand in files"),
   compression: word.describe("none, zstd"),

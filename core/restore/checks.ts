@@ -9,6 +9,7 @@ import type { System } from "../sys/system.ts";
 import type { HostFacts } from "./host_facts.ts";
 import { isolatedNetworkName } from "./isolated_network.ts";
 import { machineVerdict } from "./machine_check.ts";
+import { bootFiles, otherData, secrets } from "./needs_of_host.ts";
 import type { RestorePlan } from "./plan.ts";
 import { restoringPath } from "./place.ts";
 
@@ -32,6 +33,8 @@ export function restoreChecks(context: RestoreCheckContext): readonly Check[] {
     { name: "machine", run: () => machineVerdict(context) },
     { name: "boot-files", run: () => bootFiles(context) },
     { name: "other-disks", run: () => otherDisks(context) },
+    { name: "other-data", run: () => otherData(context) },
+    { name: "secrets", run: () => secrets(context) },
   ];
 }
 
@@ -207,24 +210,6 @@ function pools({ facts, plan }: RestoreCheckContext): CheckVerdict {
 }
 
 /** Files of this hypervisor that the VM boots from; no backup has them. */
-async function bootFiles({ system, plan }: RestoreCheckContext): Promise<CheckVerdict> {
-  const os = child(parseDomain(plan.xml), "os");
-  const nvram = child(os, "nvram");
-  const paths = [
-    ...["loader", "kernel", "initrd", "dtb"].map((name) => child(os, name)?.text.trim()),
-    plan.nvram === undefined && nvram ? attribute(nvram, "template") : undefined,
-  ].filter((path) => path !== undefined && path.startsWith("/"));
-  const missing: string[] = [];
-  for (const path of paths) {
-    if (await system.files.inspectTarget(path ?? "") === undefined) missing.push(`"${path}"`);
-  }
-  if (missing.length === 0) return passed(paths.join(", ") || "none needed");
-  return failed(
-    `not on this hypervisor: ${missing.join(", ")}`,
-    "Install the firmware (edk2-ovmf, ovmf), or copy the file from where the VM ran",
-  );
-}
-
 async function otherDisks({ system, plan }: RestoreCheckContext): Promise<CheckVerdict> {
   const restored = new Set(plan.disks.map(({ disk }) => disk));
   const missing: string[] = [];

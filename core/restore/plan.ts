@@ -2,7 +2,12 @@ import { describeDomain } from "../libvirt/domain_xml.ts";
 import { nvramFolder, tpmStateFolder } from "../libvirt/tpm_state.ts";
 import { type BackupFiles } from "../repository/backup_files.ts";
 import type { StoredBackup } from "../repository/backups.ts";
-import { imageOf, type Manifest, type ManifestDisk } from "../repository/manifest.ts";
+import {
+  imageOf,
+  type Manifest,
+  type ManifestDisk,
+  type ManifestOtherData,
+} from "../repository/manifest.ts";
 import type { System } from "../sys/system.ts";
 import { readForeignDomain } from "./definition/foreign_domain.ts";
 import { assertNames, isFileName } from "./definition/names.ts";
@@ -57,6 +62,8 @@ export interface RestorePlan {
   /** What of this hypervisor the definition would use, for which someone has to answer. */
   readonly hostTies: readonly string[];
   readonly trustDefinition: boolean;
+  /** What the VM used beside its disks, and the name of each file of it that the backup keeps. */
+  readonly otherData: readonly ManifestOtherData[];
   readonly originalXml: string;
   readonly xml: string;
 }
@@ -131,6 +138,7 @@ export async function planRestore(options: PlanOptions): Promise<RestorePlan> {
     start: request.start || request.instant,
     fillsLater: request.instant,
     trustDefinition: request.trustDefinition,
+    otherData: manifest.otherData ?? [],
     originalXml: files.xml,
     ...definition,
   };

@@ -101,10 +101,18 @@ function obstacleOf(
   }
   if (disk.encrypted) return obstacle("is encrypted: a backup would hold its plain data");
   if (disk.transient) return obstacle("is transient: its writes are thrown away at shutdown");
-  if (disk.type !== "file" && disk.type !== "block") {
-    return obstacle(`is of type "${disk.type}", not file or block`);
+  switch (disk.type) {
+    case "file":
+    case "block":
+      if (disk.source === undefined) return obstacle("has no source");
+      break;
+    // What a pull job of QEMU can read; which method can, is judged when its image is known.
+    case "volume":
+    case "network":
+      break;
+    default:
+      return obstacle(`is of type "${disk.type}", which no method can read`);
   }
-  if (disk.source === undefined) return obstacle("has no source");
   if (disk.format !== "qcow2" && disk.format !== "raw") {
     return obstacle(`has the format "${disk.format}", not qcow2 or raw`);
   }

@@ -58,6 +58,8 @@ function ofMethod(
     ? `cannot be looked into from here (${image.unreadable})`
     : image.kind === "network"
     ? `is of type "${type}", and no file of this machine`
+    : type === "volume" && method === "snapshot"
+    ? "is a volume of a pool, which no overlay can be committed back into"
     : undefined;
   return reason === undefined ? undefined : {
     text: `${reason}: method ${method} would not copy what the guest sees`,

@@ -64,6 +64,10 @@ Deno.test("preBackupChecks judges a domain by what it is and by what its images 
   );
   const strange = fileDisk("vdb", at("b.raw"), "raw").replace("<driver ", "<driver shuffle='on' ");
 
+  const volume =
+    "<disk type='volume'><driver name='qemu' type='qcow2'/><source pool='p' volume='v'/><target dev='vdd'/></disk>";
+  const network =
+    "<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='e'><host name='h'/></source><target dev='vde'/></disk>";
   const secret = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
   const sealedTpm =
     `<tpm model='tpm-crb'><backend type='emulator'><encryption secret='${secret}'/></backend></tpm>`;
@@ -176,6 +180,25 @@ Deno.test("preBackupChecks judges a domain by what it is and by what its images 
     }],
     ["a secret that is not", { devices: vda + sealedTpm }, {
       "secrets": ["warning", /does not have the secret 0a81/, /secret-define/],
+    }],
+    ["a volume", { devices: volume, volumes: { "p/v": at("a.qcow2") } }, {
+      "disks": ["ok", /^vdd$/],
+    }],
+    ["a volume, snapshot", {
+      ...{ devices: volume, volumes: { "p/v": at("a.qcow2") } },
+      ...{ state: "running", method: "snapshot" },
+    }, { "disks": ["failed", /^disk vdd is a volume of a pool/, /quiesce/] }],
+    ["a volume that is not there", { devices: volume, state: "running" }, {
+      "disks": ["failed", /volume "v" of pool "p" is not to be had: Storage volume not found$/],
+    }],
+    ["a network disk, quiesce", { devices: vda + network, state: "running" }, {
+      "disks": ["ok", /^vda, vde$/],
+    }],
+    ["a network disk, shut off", { devices: vda + network }, {
+      "disks": ["failed", /^disk vde is of type "network".*method offline/, /must run/],
+    }],
+    ["a volume of an rbd pool, shut off", { devices: volume, volumes: { "p/v": "rbd/v" } }, {
+      "disks": ["failed", /^disk vdd is of type "volume", and no file of this machine/],
     }],
     ["silent agent", { devices: vda, state: "running", agent: "silent" }, {
       "vm-state": ["failed", /agent cannot freeze it/],
