@@ -57,7 +57,7 @@ async function check(asked: Case): Promise<ReadonlyMap<string, CheckResult>> {
     virsh: openVirsh(processes, "qemu:///system"),
     domain: { name: "web", uuid },
     backup: { ...stored, folder: backupFolder, manifest },
-    scratchDir: `${folder.path}/scratch`,
+    settings: { scratchDir: `${folder.path}/scratch`, stateDir: `${folder.path}/state` },
   }).filter(({ name }) => name === "vm-own-disks" || name === "domain-xml");
   const results = await runChecks(checks, () => {});
   return new Map(results.map((result) => [result.name, result]));
