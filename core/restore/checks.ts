@@ -9,7 +9,7 @@ import type { System } from "../sys/system.ts";
 import type { HostFacts } from "./host_facts.ts";
 import { isolatedNetworkName } from "./isolated_network.ts";
 import { machineVerdict } from "./machine_check.ts";
-import { bootFiles, otherData, secrets } from "./needs_of_host.ts";
+import { bootFiles, capturedDisks, otherData, secrets } from "./needs_of_host.ts";
 import type { RestorePlan } from "./plan.ts";
 import { restoringPath } from "./place.ts";
 
@@ -33,6 +33,7 @@ export function restoreChecks(context: RestoreCheckContext): readonly Check[] {
     { name: "machine", run: () => machineVerdict(context) },
     { name: "boot-files", run: () => bootFiles(context) },
     { name: "other-disks", run: () => otherDisks(context) },
+    { name: "captured-disks", run: () => capturedDisks(context) },
     { name: "other-data", run: () => otherData(context) },
     { name: "secrets", run: () => secrets(context) },
   ];

@@ -1,6 +1,7 @@
 import { type CheckVerdict, failed, passed, warned } from "../checks/check.ts";
 import { quoted } from "../format/quoted.ts";
 import { knownSecrets, neededSecrets } from "../libvirt/secrets.ts";
+import { describeDomain } from "../libvirt/domain_xml.ts";
 import type { Virsh } from "../libvirt/virsh.ts";
 import { attribute, child, parseDomain } from "../libvirt/xml_element.ts";
 import type { System } from "../sys/system.ts";
@@ -41,6 +42,20 @@ export async function bootFiles({ system, plan }: NeedsContext): Promise<CheckVe
     copies.length > 0
       ? `The backup keeps them, look at them and copy them there: ${copies.join(", ")}`
       : "Install the firmware (edk2-ovmf, ovmf), or copy the file from where the VM ran",
+  );
+}
+
+/** Manifest and definition must agree: a disk that is restored and not attached would be missed by nobody. */
+export function capturedDisks(
+  { plan }: {
+    readonly plan: { readonly xml: string; readonly disks: readonly { disk: string }[] };
+  },
+): CheckVerdict {
+  const attached = describeDomain(plan.xml).disks.map(({ target }) => target);
+  const missing = plan.disks.map(({ disk }) => disk).filter((disk) => !attached.includes(disk));
+  return missing.length === 0 ? passed("all are attached") : failed(
+    `disk ${missing.join(", ")} of the backup is in none of its definitions`,
+    "Restore another backup; or this one by hand, as docs/05-restore.md says",
   );
 }
 

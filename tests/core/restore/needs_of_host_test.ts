@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { openVirsh } from "../../../core/libvirt/virsh.ts";
-import { bootFiles, otherData, secrets } from "../../../core/restore/needs_of_host.ts";
+import {
+  bootFiles,
+  capturedDisks,
+  otherData,
+  secrets,
+} from "../../../core/restore/needs_of_host.ts";
 import { realSystem } from "../../../core/sys/system.ts";
-import { domainXml, fakeVirshProcesses } from "../survey/fake_domain.ts";
+import { domainXml, fakeVirshProcesses, fileDisk } from "../survey/fake_domain.ts";
 
 const secret = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
 const xml = domainXml(
@@ -55,4 +60,13 @@ Deno.test("secrets looks for each that the definition names", async () => {
   assert.equal(verdict.outcome, "warning");
   assert.match(verdict.detail, /does not have the secret "0a81f5b2-.*" \(TPM\)$/);
   assert.equal((await secrets(context([], { xml: domainXml("") }))).outcome, "ok");
+});
+
+Deno.test("capturedDisks wants every disk of the backup in the definition", () => {
+  const disks = [{ disk: "vda" }, { disk: "vdb" }];
+  const both = domainXml(fileDisk("vda", "/a") + fileDisk("vdb", "/b"));
+  assert.equal(capturedDisks({ plan: { xml: both, disks } }).outcome, "ok");
+  const verdict = capturedDisks({ plan: { xml: domainXml(fileDisk("vda", "/a")), disks } });
+  assert.equal(verdict.outcome, "failed");
+  assert.match(verdict.detail, /^disk vdb of the backup is in none/);
 });
