@@ -1,4 +1,9 @@
-import type { OtherData } from "./other_data.ts";
+/** Something of the host that one of QEMU's own options names. */
+export interface ArgumentData {
+  readonly kind: string;
+  readonly source: string;
+  readonly use: "boot" | "data";
+}
 
 /** Options whose file QEMU reads once, at its start. */
 const bootOptions = new Set(["-fw_cfg", "-acpitable", "-smbios"]);
@@ -21,8 +26,8 @@ const dataOptions = new Set([
  * What of the host a domain uses by QEMU's own options, which libvirt hands on unread (`<qemu:commandline>`). An option
  * that is not known counts as soon as it names a path.
  */
-export function qemuArguments(words: readonly string[]): readonly OtherData[] {
-  return words.flatMap((word, index): readonly OtherData[] => {
+export function qemuArguments(words: readonly string[]): readonly ArgumentData[] {
+  return words.flatMap((word, index): readonly ArgumentData[] => {
     if (!word.startsWith("-")) return [];
     const next = words[index + 1];
     const value = next === undefined || next.startsWith("-") ? "" : next;
