@@ -10,9 +10,9 @@ Deno.test("vmb hv cancel wants the job, and ends with 10 when nothing runs for i
   assert.match(ended.err, /No backup of "web" for job 11 runs on this hypervisor\n.*vmb hv runs/);
 });
 
-Deno.test("vmb hv runs lists nothing where no backup runs", async () => {
+Deno.test("vmb hv runs lists nothing where nothing runs", async () => {
   await using site = await openSite();
-  assert.deepEqual(await site.run("hv", "runs"), { code: 0, out: "no backup runs\n", err: "" });
+  assert.deepEqual(await site.run("hv", "runs"), { code: 0, out: "nothing runs\n", err: "" });
   const { out } = await site.run("hv", "runs", "--json");
   assert.deepEqual(JSON.parse(out), { runs: [] });
 });
