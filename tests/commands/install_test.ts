@@ -32,7 +32,7 @@ Deno.test("vmb hv install installs, and then has nothing to do", async () => {
   assert.match(dry.out, /^would create \/opt\/vm-backup\/bin\/vmb$/m);
   assert.deepEqual(await machine.listing(), []);
   const first = await run(machine, []);
-  assert.deepEqual([first.code, first.out], [0, "13 changes\n"]);
+  assert.deepEqual([first.code, first.out], [0, "15 changes\n"]);
   assert.match(first.err, /create \/usr\/local\/bin\/vmb -> \/opt\/vm-backup\/bin\/vmb/);
   assert.deepEqual(await run(machine, []), { code: 0, out: "no changes\n", err: "" });
   const { out } = await run(machine, ["--json"]);

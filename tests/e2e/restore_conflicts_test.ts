@@ -217,8 +217,8 @@ const cases: readonly Case[] = [
       await Deno.writeTextFile(path, text.slice(0, 100));
       return () => Deno.writeTextFile(path, text);
     },
-    code: 10,
-    says: /No backup "latest"/,
+    code: 6,
+    says: /The newest backup of ".*", .*, is damaged: .* is no JSON/,
   },
   {
     title: "a share that is not mounted",

@@ -54,10 +54,9 @@ function outcomeOf({ stdout }: Ended): { proof: Proof; folder: string } {
 /** SHA-256, owner and times of every file of the backup. */
 async function fingerprint(site: Site, guest: Guest): Promise<string> {
   const folder = await backupFolder(site, guest);
-  return await program(
-    ...["sh", "-c", 'cd "$0" && sha256sum * && stat -c "%n %u %g %a %Y %Z" *'] as const,
-    folder,
-  );
+  const files = (await program("find", folder, "-type", "f")).trim().split("\n").toSorted();
+  return await program("sha256sum", "--", ...files) +
+    await program("stat", "-c", "%n %u %g %a %Y %Z", "--", ...files);
 }
 
 async function backupFolder(site: Site, guest: Guest): Promise<string> {

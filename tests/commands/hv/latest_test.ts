@@ -20,7 +20,7 @@ const commands: readonly (readonly string[])[] = [
 Deno.test("vmb hv: nothing takes an older backup for the latest one in silence", async () => {
   const mounts = await Deno.readTextFile("/proc/self/mountinfo");
   const { type } = mountOf(Deno.env.get("TMPDIR") ?? "/tmp", mounts) ?? {};
-  await using site = await openSite({ conf: `BACKUP_FSTYPES=${type}` });
+  await using site = await openSite({ conf: `BACKUP_FSTYPES=${type}\nBACKUP_LOCAL=yes` });
   for (const id of [older, newest]) {
     const instant = `${id.slice(0, 10)}T12:00:00.000Z`;
     await publishBackup(site.folder, addressIn(site.share, { id }), {}, { instant });
