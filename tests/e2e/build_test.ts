@@ -194,20 +194,6 @@ Deno.test("vmb as built refuses to run when a byte of it is lost or changed", as
   }
 });
 
-Deno.test("vmb as built takes at most five times the start of an empty program", async () => {
-  const unpackFolder = await freshFolder();
-  const empty = `${await freshFolder()}/empty.js`;
-  await Deno.writeTextFile(empty, "");
-  const vmb: number[] = [];
-  const nothing: number[] = [];
-  for (let round = 0; round < 10; round++) {
-    vmb.push(await processorMs([built, "--version"], unpackFolder));
-    nothing.push(await processorMs([Deno.execPath(), "run", "--no-config", empty], unpackFolder));
-  }
-  const [slow, fast] = [Math.min(...vmb), Math.min(...nothing)];
-  assert.ok(slow <= 5 * fast, `${slow} ms, an empty program takes ${fast} ms`);
-});
-
 interface Ended {
   readonly code: number;
   readonly stdout: string;
@@ -282,17 +268,4 @@ function nextTurn(): Promise<void> {
 
 async function sha256(path: string): Promise<string> {
   return createHash("sha256").update(await Deno.readFile(path)).digest("hex");
-}
-
-/** Time on a processor, in milliseconds: other than the time by the clock, a busy machine adds little. */
-async function processorMs(argv: readonly string[], unpackFolder: string): Promise<number> {
-  const { success, stderr } = await new Deno.Command("bash", {
-    args: ["-c", 'TIMEFORMAT="%U %S"; time "$@" >/dev/null', "bash", ...argv],
-    env: { VMB_UNPACK_DIR: unpackFolder, NO_COLOR: "1", LC_ALL: "C" },
-    stdout: "null",
-  }).output();
-  const text = new TextDecoder().decode(stderr);
-  assert.ok(success, text);
-  const [user = NaN, system = NaN] = text.trim().split(" ").map(Number);
-  return Math.round((user + system) * 1000);
 }
