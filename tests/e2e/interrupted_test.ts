@@ -87,6 +87,27 @@ Deno.test("vmb hv recover puts right what a killed backup left", async (t) => {
       assert.deepEqual(JSON.parse(again.stdout), { recoveries: [] });
     });
   }
+  await t.step("killed between freeze and thaw, and its virsh with it", async () => {
+    const folder = `${lab.folder}/bin`;
+    await Deno.mkdir(folder);
+    // It does what the real one does up to the freeze; then both die.
+    await Deno.writeTextFile(
+      `${folder}/virsh`,
+      `#!/bin/sh
+PATH=\${PATH#*:}
+case $4 in *domfsfreeze*) ;; *) exec virsh "$@" ;; esac
+virsh "$1" "$2" "$3" "\${4%%; backup-begin*}"
+kill -9 "$PPID"
+`,
+      { mode: 0o755 },
+    );
+    const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+    const killed = await site.start(["hv", "backup", guest.name, "--method", "quiesce"], env).ended;
+    assert.equal(killed.code, 137);
+    assert.equal(await guest.askAgent("guest-fsfreeze-status"), "frozen");
+    assertEnded(await site.vmb("hv", "recover"), 0);
+    await assertUndisturbed(site, guest);
+  });
   await t.step("killed on its overlay, and then the guest was shut down", async () => {
     const run = site.start(["hv", "backup", guest.name, "--method", "snapshot", ...slow]);
     await run.until(/== Copying/);
