@@ -8,7 +8,7 @@ Deno.test("demo leaves nothing behind when it is interrupted", async (t) => {
   for (const step of ["kernel", "prepare", "check"]) {
     await t.step(`after the step "${step}"`, async () => {
       // Short, for the sake of the sockets below it.
-      const base = `/var/tmp/demo-${Deno.pid}`;
+      const base = `/tmp/d${Deno.pid % 100_000}`;
       await Deno.mkdir(base, { mode: 0o711 });
       try {
         const demo = new Deno.Command(Deno.execPath(), {
