@@ -7,7 +7,7 @@ import { makeShare, openControlVm } from "../lab/control_vm.ts";
  * The beginning of what `deno task lab:ctl` does; all of it takes longer than all other tests together.
  *
  * Skipped unless it is asked for: after quadlets, push and the File Daemon's launcher were changed, it was seen up
- * to the second push only, and not check and jobs, for want of time. Whoever has seen the rest takes this out.
+ * to the end of check only, and not jobs and the search for secrets, for want of time. Whoever has seen the rest takes this out.
  */
 Deno.test({
   name: "a control VM is deployed from nothing, and its job backs up a VM",
